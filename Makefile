@@ -1,0 +1,61 @@
+# `make` alone lists what there is. Settings: PYTHON=/path/to/python3.12  VENV=.venv  SLUICE_HOME=.sluice
+# Recipes stay relative to this folder, so that its path may hold spaces and any script's characters.
+
+SHELL := /bin/sh
+PYTHON ?=
+VENV ?= .venv
+ORACLE := .venv-oracle
+
+# Somebody else's module called `core` or `cli` on PYTHONPATH would stand before ours.
+unexport PYTHONPATH
+unexport PYTHONHOME
+# Airflow starts a dozen processes: each would compile the same packages anew. (Compiling all of them at installation
+# takes twice as long as the first start saves.)
+unexport PYTHONDONTWRITEBYTECODE
+
+# $(call environment,FOLDER,LOCK): finds Python, then makes FOLDER hold requirements/LOCK.txt; silent when it does.
+environment = @python=$$(sh scripts/python.sh "$(1)" "$(PYTHON)") && \
+	"$$python" scripts/install.py $(if $(PYTHON),--exact) "$(1)" $(2)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo up test test-system lint bench clean-demo hall dev oracle
+
+help: ## this list
+	@echo "Sluice. Targets:"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo "Another Python (3.11 to 3.13): make demo PYTHON=/path/to/python3.12"
+
+demo: hall ## run the grocery contract through Airflow, from the platform's data to a published release
+	@"$(VENV)/bin/sluice" demo
+
+up: hall ## start Airflow with its pages and keep it running; Ctrl-C stops it
+	@"$(VENV)/bin/sluice" up
+
+# The kernel's tests run twice: as machine code, which coverage can't look into, and before that as plain Python.
+test: dev oracle ## all checks and tests that need Python packages alone
+	@VENV="$(VENV)" sh scripts/lint.sh
+	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q tests/privacy/test_kernel.py --cov --cov-report=
+	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --cov --cov-append --cov-report=
+	@"$(VENV)/bin/python" scripts/coverage_by_room.py
+
+test-system: dev oracle ## the tests that need Debian programs
+	@sh scripts/test-system.sh "$(VENV)"
+
+lint: dev ## ruff, mypy --strict and the import rules
+	@VENV="$(VENV)" sh scripts/lint.sh
+
+bench: dev ## the route's CPU and memory beside a bare copy of the same data
+	@"$(VENV)/bin/python" benchmarks/route.py
+
+clean-demo: ## remove the demo's state (SLUICE_HOME, by default .sluice)
+	@python=$$(sh scripts/python.sh "$(VENV)" "$(PYTHON)") && "$$python" scripts/clean_demo.py
+
+hall: ## the environment that `make demo` runs in
+	$(call environment,$(VENV),hall)
+
+dev: ## the environment that `make test` runs in; holds all of `hall`
+	$(call environment,$(VENV),dev)
+
+oracle: ## the environment of the tests' independent privacy oracle
+	$(call environment,$(ORACLE),oracle)

@@ -1,0 +1,1 @@
+"""The `sluice` command: a few lines over the rooms below it."""

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, clock, digests, keys, the compare-and-swap store, proof types, settings."""

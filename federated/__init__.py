@@ -1,0 +1,1 @@
+"""Learning in place: training rounds in which raw data never leaves the platform. Empty in this release."""

@@ -1,0 +1,38 @@
+"""Says in one line how many tests that need Debian programs were left out, also when xdist spreads the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+_COUNT = "sluice_system_tests_left_out"
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    count = sum(item.get_closest_marker("system") is not None for item in items)
+    if count:
+        config = items[0].config
+        config.stash[_left_out] = config.stash.get(_left_out, 0) + count
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_COUNT] = session.config.stash.get(_left_out, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    # Each xdist worker collects all tests, so each one left out the same.
+    told = getattr(node, "workeroutput", {}).get(_COUNT, 0)
+    node.config.stash[_left_out] = max(told, node.config.stash.get(_left_out, 0))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    count = config.stash.get(_left_out, 0)
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests that need Debian programs left out; run them: make test-system"
+        )
