@@ -1,0 +1,248 @@
+"""A data contract as frozen values. `contracts.odcs` reads them from an ODCS file; nothing here touches a file.
+
+A value of these types is whole: names refer to things that exist, every limit is in range, every role and transform
+is one that the engine has. What can't be said in them can't be run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from contracts.checks import Check
+from core.digest import document_digest
+from core.proof import Window
+
+
+class TableKind(StrEnum):
+    """What a table is about.
+
+    SUBJECTS: one or more rows describe a person (the privacy unit); published as generalised rows.
+    FACTS: what persons did; published as cells only. REFERENCE: no persons; published as it is.
+    """
+
+    SUBJECTS = "subjects"
+    FACTS = "facts"
+    REFERENCE = "reference"
+
+
+class Role(StrEnum):
+    """What a column tells about a person. A subject table has no plain attributes: each column is one of the first four."""
+
+    IDENTIFIER = "identifier"  # points at one person or one act: dropped or pseudonymised
+    QUASI_IDENTIFIER = "quasiIdentifier"  # known from elsewhere: generalised
+    SENSITIVE = "sensitive"  # must not be learnt about a person: l-diversity
+    EXCLUDED = "excluded"  # not published
+    ATTRIBUTE = "attribute"  # tells of no person (facts and reference tables)
+
+
+class Transform(StrEnum):
+    """What is done to a column. Defaults by role: identifier drop, quasi-identifier generalize, excluded drop, else keep."""
+
+    DROP = "drop"
+    PSEUDONYM = "pseudonym"
+    GENERALIZE = "generalize"
+    KEEP = "keep"
+
+
+class LogicalType(StrEnum):
+    """ODCS logical types that Sluice carries."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HierarchySpec:
+    """How a quasi-identifier may be coarsened.
+
+    kind "natural": the values' own order (numbers, dates, strings). kind "ordered": `leaves` in the order that counts,
+    classes are runs of it. kind "tree": `leaves` in depth-first order and `nodes`, each a name and the run of leaves
+    [first, last] that it covers. NULL is always a leaf of its own, after the others.
+    """
+
+    kind: str
+    leaves: tuple[str, ...] = ()
+    nodes: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table. physical_name: what the source calls it, where that isn't `name`."""
+
+    name: str
+    type: LogicalType
+    physical_type: str | None = None
+    description: str = ""
+    required: bool = False
+    role: Role
+    transform: Transform
+    hierarchy: HierarchySpec | None = None
+    physical_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One level of detail of a cell dimension: a column, its numbers grouped by `width` when that is over 1.
+
+    width 4 on a week number from 1 gives 1-4, 5-8, ...; `origin` is the first number (1 there). `label` names the
+    level in the published table, e.g. "department" or "4 weeks".
+    """
+
+    label: str
+    column: str
+    width: int = 1
+    origin: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """A dimension of the cells: its levels from fine to coarse. Beyond the last level stands "all"."""
+
+    name: str
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number each cell carries. aggregate: "sum", "count" (rows) or "countDistinct"; decimals: digits kept of a sum."""
+
+    name: str
+    aggregate: str
+    column: str | None = None
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellPlan:
+    """How facts become cells: segment x dimensions -> measures.
+
+    segments_of: the subject table whose classes are gathered into segments of at least `segment_min_units` persons;
+    None when facts have no subject table (everyone is one segment). Each cell also counts its distinct privacy units
+    under `count_name`. Coarsening order of a cell under k: segment, then each dimension in the order of `dimensions`.
+    """
+
+    segments_of: str | None
+    segment_min_units: int
+    dimensions: tuple[Dimension, ...]
+    measures: tuple[Measure, ...]
+    count_name: str = "units"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table: where it comes from (`physical_name` at the source), its columns in order, its checks.
+
+    notes: quality rules in prose (`type: text`), which nobody runs.
+    """
+
+    name: str
+    physical_name: str
+    kind: TableKind
+    columns: tuple[Column, ...]
+    checks: tuple[Check, ...] = ()
+    time_column: str | None = None
+    cells: CellPlan | None = None
+    description: str = ""
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """The column called `name`. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def with_role(self, role: Role) -> tuple[Column, ...]:
+        """The columns of one role, in order."""
+        return tuple(column for column in self.columns if column.role is role)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the platform's data comes from. connector: its registered name; path and format as ODCS says them.
+
+    base: the folder that relative paths start from (the contract file's). options: what else the server entry says.
+    """
+
+    connector: str
+    path: str | None = None
+    format: str | None = None
+    base: Path | None = None
+    options: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """The days on which the contract is in force, both included."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyTerms:
+    """Limits that a release must keep. unit: the column that tells whose a row is, in every table about persons.
+
+    k: fewest units in a class or cell; l: fewest distinct sensitive values in a class; max_suppressed: largest share of
+    units whose subject rows may be left out (0..1).
+    """
+
+    unit: str
+    k: int
+    l: int  # noqa: E741 (the literature's name)
+    max_suppressed: float = 0.0
+
+
+def slug(contract_id: str) -> str:
+    """A contract's id as a name that needs no quotes in SQL: [a-z][a-z0-9_]*."""
+    name = re.sub(r"[^a-z0-9]+", "_", contract_id.lower()).strip("_")
+    return name if name[:1].isalpha() else f"c_{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """A data-sharing contract. digest: SHA-256 of the RFC 8785 form of the whole document, hex."""
+
+    id: str
+    version: str
+    name: str
+    status: str
+    digest: str
+    tenant: str
+    recipient: str
+    purpose: str
+    term: Term
+    source: Source
+    privacy: PrivacyTerms | None
+    max_quarantined: float
+    tables: tuple[Table, ...]
+    path: Path | None = None
+
+    @property
+    def slug(self) -> str:
+        """The contract's id as a name that needs no quotes in SQL."""
+        return slug(self.id)
+
+    def release_name(self, source_digest: str, window: Window) -> str:
+        """The name of the release that this contract makes of one source and window: always the same for the same three.
+
+        It needs no quotes in SQL. source_digest: `Received.digest`.
+        """
+        made_of = {"contract": self.digest, "source": source_digest, "window": window.as_json()}
+        return f"{self.slug}_{document_digest(made_of)[:10]}"
+
+    def table(self, name: str) -> Table:
+        """The table called `name`. Raises KeyError."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)

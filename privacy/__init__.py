@@ -1,0 +1,1 @@
+"""How data is made safe: hierarchies, the k-anonymity kernel, cells, pseudonyms, measures and the disclosure report."""

@@ -1,0 +1,280 @@
+"""Validated tables to a release that keeps the contract's privacy limits, measured again on the files as written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
+from core.digest import document_digest, file_digest
+from core.errors import IntegrityError, PrivacyError
+from core.keys import ContractKeys
+from core.progress import Progress, silent
+from core.proof import Sealed, TableFile, Validated, prover
+from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of, text
+from privacy.measures import class_sizes, l_diversity, only_row, quoted
+from privacy.pseudonym import pseudonymize
+from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
+from privacy.subjects import NO_PROFILE, SafeSubjects, generalize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anonymized(Sealed):
+    """A release whose files keep the contract's privacy limits. Built by `anonymize`, or again from a checked handoff.
+
+    release: its name, SQL-safe. digest: SHA-256 over the published set (table names and file digests). report: the
+    disclosure report as JSON. documents: what is kept beside the release, by file name.
+    """
+
+    contract_id: str
+    contract_digest: str
+    release: str
+    digest: str
+    tables: Mapping[str, TableFile]
+    report: Mapping[str, object]
+    documents: Mapping[str, Path]
+
+    def __post_init__(self) -> None:
+        for name in ("tables", "report", "documents"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+
+anonymized_from = prover(Anonymized)
+
+
+def published_digest(tables: Mapping[str, TableFile]) -> str:
+    """SHA-256 over a set of published files: their tables' names and their digests, in RFC 8785 form."""
+    return document_digest({name: table.sha256 for name, table in tables.items()})
+
+
+def anonymize(
+    validated: Validated,
+    contract: Contract,
+    keys: ContractKeys,
+    *,
+    out: Path,
+    documents: Mapping[str, Path] | None = None,
+    progress: Progress = silent,
+) -> Anonymized:
+    """The release of a validated set, written to `out` (made anew; nothing of it stays when this raises).
+
+    keys: the contract's. documents: files to keep beside the release, e.g. the validation result.
+    Raises PrivacyError when a limit can't be met, IntegrityError when the set is another contract's.
+    """
+    if (validated.contract_id, validated.contract_digest) != (contract.id, contract.digest):
+        raise IntegrityError(
+            f"What was validated belongs to another text of contract {contract.id}.", remedy="Start the run again."
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, mode=0o700)
+    try:
+        return _anonymize(validated, contract, keys, out=out, documents=documents or {}, progress=progress)
+    except duckdb.Error as error:
+        # DuckDB's own text may quote a value, so only its kind is told.
+        raise PrivacyError(
+            f"The engine could not make the release safe ({type(error).__name__}).",
+            remedy="Check that sums have finite numbers within 38 digits, and that the disk has room.",
+        ) from None
+    finally:
+        if not (out / DISCLOSURE).exists():
+            shutil.rmtree(out, ignore_errors=True)
+
+
+def _anonymize(
+    validated: Validated,
+    contract: Contract,
+    keys: ContractKeys,
+    *,
+    out: Path,
+    documents: Mapping[str, Path],
+    progress: Progress,
+) -> Anonymized:
+    segments: pa.Table | None = None
+    risk: SubjectRisk | None = None
+    cells: dict[str, CellCounts] = {}
+    files: dict[str, TableFile] = {}
+    min_units = max((t.cells.segment_min_units for t in contract.tables if t.cells and t.cells.segments_of), default=None)
+    for table in sorted(contract.tables, key=lambda table: table.kind is TableKind.FACTS):  # segments before facts
+        progress(f"anonymize {table.name}")
+        source, target = validated.tables[table.name].path, out / f"{table.name}.parquet"
+        if table.kind is TableKind.SUBJECTS:
+            raw = pq.read_table(source)
+            safe = generalize(raw, contract, table, keys, segment_min_units=min_units)
+            _write(safe.published, target)
+            risk, segments = _measured(raw, safe, target, contract, table), safe.segments
+        elif table.kind is TableKind.FACTS:
+            cells[table.name] = _cells(source, target, contract, table, segments, progress)
+        else:
+            _reference(source, target, table, keys)
+        files[table.name] = _described(table.name, target)
+    files = {table.name: files[table.name] for table in contract.tables}
+    terms = contract.privacy
+    report = DisclosureReport(
+        contract_id=contract.id,
+        contract_version=contract.version,
+        k_limit=terms.k if terms else None,
+        l_limit=terms.l if terms else None,
+        max_suppressed=terms.max_suppressed if terms else 0.0,
+        subjects=risk,
+        cells=cells,
+        rows={name: file.rows for name, file in files.items()},
+    ).as_json()
+    disclosure = out / DISCLOSURE
+    disclosure.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.chmod(disclosure, 0o600)
+    return anonymized_from(
+        contract_id=contract.id,
+        contract_digest=contract.digest,
+        release=contract.release_name(validated.source_digest, validated.window),
+        digest=published_digest(files),
+        tables=files,
+        report=report,
+        documents={**documents, DISCLOSURE: disclosure},
+    )
+
+
+def _write(table: pa.Table, target: Path) -> None:
+    pq.write_table(table, target, compression="zstd")
+
+
+def _described(name: str, path: Path) -> TableFile:
+    os.chmod(path, 0o600)
+    return TableFile(
+        name=name,
+        path=path,
+        rows=pq.read_metadata(path).num_rows,
+        size_bytes=path.stat().st_size,
+        sha256=file_digest(path),
+    )
+
+
+def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contract, table: Table) -> SubjectRisk:
+    """The risk left, read back from the written file and held against the contract's limits once more."""
+    terms = _terms(contract)
+    quasi = [column.name for column in table.columns if column.transform is Transform.GENERALIZE]
+    sensitive = [c.name for c in table.with_role(Role.SENSITIVE) if c.transform is not Transform.DROP]
+    written = pq.read_table(target).append_column("sluice_unit", pa.array(safe.unit_of_row))
+    grouped = [*quasi, SEGMENT] if SEGMENT in written.column_names else quasi
+    after = class_sizes(written, grouped, unit="sluice_unit")
+    before = class_sizes(raw, quasi, unit=terms.unit)
+    l_reached = min((l_diversity(written, grouped, sensitive=name) for name in sensitive), default=None)
+    if written.num_rows and after.smallest < terms.k:
+        raise _broken("k", after.smallest, terms.k, contract, table)
+    if written.num_rows and l_reached is not None and l_reached < terms.l:
+        raise _broken("l", l_reached, terms.l, contract, table)
+    return SubjectRisk(
+        table=table.name,
+        units=after.units,
+        rows=written.num_rows,
+        classes=after.classes,
+        k=after.smallest,
+        l=l_reached,
+        mean_class=after.mean,
+        suppressed_units=safe.suppressed_units,
+        suppressed_rows=safe.suppressed_rows,
+        ncp=safe.ncp,
+        ncp_by_column=safe.ncp_by_column,
+        risk_largest=1 / after.smallest if after.smallest else 0.0,
+        risk_mean=after.classes / after.units if after.units else 0.0,
+        unique_before=before.singletons / before.units if before.units else 0.0,
+        unique_after=after.singletons / after.units if after.units else 0.0,
+        segments=len(safe.segments[SEGMENT].unique()) if SEGMENT in written.column_names else 0,
+    )
+
+
+def _cells(
+    source: Path, target: Path, contract: Contract, table: Table, segments: pa.Table | None, progress: Progress
+) -> CellCounts:
+    """Writes the cells of a fact table and counts them again on the written file."""
+    terms, plan = _terms(contract), table.cells
+    if plan is None:
+        raise PrivacyError(f"`{table.name}` holds facts of persons and no cells.", remedy="Add sluiceCells.")
+    with duckdb.connect() as con:
+        con.execute(f"SET temp_directory = {text(str(target.parent / 'spill'))}")
+        facts = f"read_parquet({text(str(source))})"
+        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE {quoted(terms.unit)} IS NULL")
+        if nobodys:
+            raise PrivacyError(
+                f"{nobodys} rows of `{table.name}` name no `{terms.unit}`, so nobody can say whose they are.",
+                remedy=f"Make `{terms.unit}` required in the contract: such rows then go to quarantine.",
+            )
+        segmented = f"(SELECT *, {text('all')} AS segment_of_row FROM {facts})"
+        if plan.segments_of is not None and segments is not None:
+            con.register("segments", segments)
+            segmented = (
+                f"(SELECT f.*, coalesce(s.{SEGMENT}, {text(NO_PROFILE)}) AS segment_of_row FROM {facts} f "
+                f"LEFT JOIN segments s ON s.unit = f.{quoted(terms.unit)})"
+            )
+        counts = build_cells(con, facts=segmented, unit=terms.unit, plan=plan, k=terms.k, progress=progress)
+        _write(con.sql("FROM cells").to_arrow_table(), target)
+    shutil.rmtree(target.parent / "spill", ignore_errors=True)
+    _recount(target, counts, contract, table)
+    return counts
+
+
+def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:
+    """Holds the written cells against the limits: columns, persons, one row a cell, and no small rest."""
+    terms, plan = _terms(contract), table.cells
+    written = pq.read_table(target)
+    if plan is None or tuple(written.column_names) != columns_of(plan):
+        raise PrivacyError(f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect.")
+    with duckdb.connect() as con:
+        con.register("written", written)
+        keys = [SEGMENT, *(n for d in plan.dimensions for n in (d.name, f"{d.name}_level"))]
+        smallest, rows, distinct = only_row(
+            con,
+            f"SELECT coalesce(min({quoted(plan.count_name)}), {terms.k}), count(*), "
+            f"(SELECT count(*) FROM (SELECT DISTINCT {', '.join(quoted(key) for key in keys)} FROM written)) FROM written",
+        )
+    if smallest < terms.k:
+        raise _broken("k", smallest, terms.k, contract, table)
+    if rows != distinct:
+        raise PrivacyError(f"`{table.name}` names a cell twice.", remedy="Report this: it's a defect.")
+    if counts.cells and 0 < counts.suppressed_units < terms.k:
+        raise _broken("k", counts.suppressed_units, terms.k, contract, table)
+
+
+def _reference(source: Path, target: Path, table: Table, keys: ContractKeys) -> None:
+    """Writes a table without persons as it is, its identifiers pseudonymised or dropped, in pieces."""
+    kept = [column for column in table.columns if column.transform is not Transform.DROP]
+    file = pq.ParquetFile(source)
+    schema = pa.schema(
+        [
+            pa.field(c.name, pa.binary(16)) if c.transform is Transform.PSEUDONYM else file.schema_arrow.field(c.name)
+            for c in kept
+        ]
+    )
+    with file, pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for batch in file.iter_batches(columns=[column.name for column in kept]):
+            columns = [
+                pseudonymize(batch[column.name], keys.derive("pseudonym", column.name))
+                if column.transform is Transform.PSEUDONYM
+                else batch[column.name]
+                for column in kept
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _terms(contract: Contract) -> PrivacyTerms:
+    if contract.privacy is None:
+        raise PrivacyError(f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy.")
+    return contract.privacy
+
+
+def _broken(limit: str, reached: int, asked: int, contract: Contract, table: Table) -> PrivacyError:
+    return PrivacyError(
+        f"Release refused: `{table.name}` as written reaches {limit} {reached}, contract {contract.id} "
+        f"{contract.version} asks for {asked}.",
+        remedy="Report this: the engine should have kept the limit.",
+        reached=reached,
+        asked=asked,
+    )

@@ -1,0 +1,235 @@
+"""Facts of persons as cells, each fact in exactly one, each cell with at least k persons.
+
+A fact starts in its finest cell (segment, then each dimension at its first level). Where fewer than k persons stand in
+a cell, its facts move up one rung together with the other left-over facts there: first all segments become one, then the
+first dimension coarsens level by level up to "all", then the next. What is under k at the last rung is suppressed.
+
+What a recipient could try, and why it fails:
+- subtract cells from a total: no fact is counted twice, and no total is published; a coarse cell holds only the facts
+  that no finer cell holds.
+- use what is suppressed: the suppressed facts together belong to no person or to at least k (else published cells join
+  them), so even a total from elsewhere gives back only a group of k.
+- count rows instead of persons: every test counts distinct persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from contracts.model import CellPlan, Level, Measure
+from core.errors import PrivacyError
+from core.progress import Progress, silent
+from privacy.measures import only_row, quoted
+
+SEGMENT = "segment"
+REST = "(rest)"  # the segment of a cell that gathers what the segments' own cells could not show
+ALL = "all"  # the level of a dimension that a cell doesn't tell apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellCounts:
+    """What became of the facts: rows and distinct persons received, cells published and suppressed rows and persons."""
+
+    facts: int
+    units: int
+    cells: int
+    smallest: int
+    suppressed_facts: int
+    suppressed_units: int
+    rungs: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rung:
+    """One level of detail: whether segments are told apart, and each dimension's level (None: all)."""
+
+    segments: bool
+    levels: tuple[Level | None, ...]
+
+    def label(self, plan: CellPlan) -> str:
+        parts = [SEGMENT if self.segments else "all segments"]
+        parts += [
+            level.label if level else f"all of {dimension.name}"
+            for level, dimension in zip(self.levels, plan.dimensions, strict=True)
+        ]
+        return " x ".join(parts)
+
+
+def ladder(plan: CellPlan) -> tuple[_Rung, ...]:
+    """The levels of detail from fine to coarse: segment first, then dimension after dimension in the plan's order."""
+    levels: list[Level | None] = [dimension.levels[0] for dimension in plan.dimensions]
+    rungs = [_Rung(segments=True, levels=tuple(levels)), _Rung(segments=False, levels=tuple(levels))]
+    for j, dimension in enumerate(plan.dimensions):
+        for level in (*dimension.levels[1:], None):
+            levels[j] = level
+            rungs.append(_Rung(segments=False, levels=tuple(levels)))
+    return tuple(rungs)
+
+
+def columns_of(plan: CellPlan) -> tuple[str, ...]:
+    """The published columns, in order."""
+    names = [SEGMENT]
+    for dimension in plan.dimensions:
+        names += [dimension.name, f"{dimension.name}_level"]
+    return (*names, plan.count_name, *(measure.name for measure in plan.measures))
+
+
+def build_cells(
+    con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, plan: CellPlan, k: int, progress: Progress = silent
+) -> CellCounts:
+    """Leaves the published cells in the table `cells` of `con`, with the columns of `columns_of`, ordered by their keys.
+
+    con: a connection on which `facts` is a relation of rows of persons that also has the text column `segment_of_row`.
+    unit: the column that tells whose a row is, without NULLs. k: fewest persons of a cell.
+    """
+    rungs = ladder(plan)
+    _number_atoms(con, facts=facts, unit=unit, plan=plan)
+    con.execute("CREATE TEMP TABLE placed (atom BIGINT, rung INTEGER, cell BIGINT)")
+    told: list[tuple[str, int, int]] = []
+    for number, rung in enumerate(rungs):
+        progress("cells", number / len(rungs))
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE grouped AS SELECT atom, dense_rank() OVER "
+            f"(ORDER BY {', '.join(_keys(plan, rung)) or '1'}) AS cell FROM atoms SEMI JOIN left_over USING (atom)"
+        )
+        con.execute(
+            f"INSERT INTO placed SELECT atom, {number}, cell FROM grouped SEMI JOIN (SELECT cell FROM left_over "
+            f"JOIN grouped USING (atom) GROUP BY cell HAVING count(DISTINCT unit) >= {int(k)}) USING (cell)"
+        )
+        con.execute("DELETE FROM left_over WHERE atom IN (SELECT atom FROM placed)")
+        told.append((rung.label(plan), *_cells_and_facts(con, number)))
+    _widen_the_rest(con, k=k)
+    _aggregate(con, plan=plan, rungs=rungs)
+    facts_in, units_in, rest_facts, rest_units = only_row(
+        con,
+        "SELECT (SELECT count(*) FROM numbered), (SELECT count(DISTINCT unit) FROM numbered), "
+        "(SELECT count(*) FROM numbered SEMI JOIN left_over USING (atom)), (SELECT count(DISTINCT unit) FROM left_over)",
+    )
+    cells, smallest = only_row(con, f"SELECT count(*), coalesce(min({quoted(plan.count_name)}), 0) FROM cells")
+    for table in ("numbered", "atoms", "left_over", "placed", "grouped"):
+        con.execute(f"DROP TABLE {table}")
+    return CellCounts(
+        facts=facts_in,
+        units=units_in,
+        cells=cells,
+        smallest=smallest,
+        suppressed_facts=rest_facts,
+        suppressed_units=rest_units,
+        rungs=tuple(told),
+    )
+
+
+def _level_columns(plan: CellPlan) -> tuple[str, ...]:
+    """The fact columns that any level looks at, each once, in order."""
+    return tuple(dict.fromkeys(level.column for dimension in plan.dimensions for level in dimension.levels))
+
+
+def _number_atoms(con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, plan: CellPlan) -> None:
+    """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
+
+    Leaves `atoms` (atom, segment, a0, a1, ...), `numbered` (atom, unit, m0, m1, ...: one row a fact) and `left_over`
+    (atom, unit: who stands behind each atom that isn't published yet).
+    """
+    source = ["segment_of_row", *(quoted(name) for name in _level_columns(plan))]
+    names = [SEGMENT, *(f"a{i}" for i in range(len(source) - 1))]
+    picked = ", ".join(f"{column} AS {name}" for column, name in zip(source, names, strict=True))
+    con.execute(
+        f"CREATE TEMP TABLE atoms AS SELECT row_number() OVER () AS atom, * FROM (SELECT DISTINCT {picked} FROM {facts})"
+    )
+    measured = "".join(
+        f", f.{quoted(measure.column)} AS m{i}" for i, measure in enumerate(plan.measures) if measure.column
+    )
+    same = " AND ".join(
+        f"f.{column} IS NOT DISTINCT FROM a.{name}" for column, name in zip(source, names, strict=True)
+    )
+    con.execute(
+        f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.{quoted(unit)} AS unit{measured} FROM {facts} f JOIN atoms a ON {same}"
+    )
+    con.execute("CREATE TEMP TABLE left_over AS SELECT DISTINCT atom, unit FROM numbered")
+
+
+def _value(plan: CellPlan, level: Level) -> str:
+    """The SQL of a dimension's value at one level, over the table `atoms`."""
+    column = f"a{_level_columns(plan).index(level.column)}"
+    if level.width == 1:
+        return column
+    width, origin = int(level.width), int(level.origin)
+    return f"CAST({origin} + {width} * floor(({column} - {origin}) / {width}) AS BIGINT)"
+
+
+def _keys(plan: CellPlan, rung: _Rung) -> list[str]:
+    keys = [SEGMENT] if rung.segments else []
+    return keys + [_value(plan, level) for level in rung.levels if level is not None]
+
+
+def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, int]:
+    cells, facts = only_row(
+        con,
+        f"SELECT (SELECT count(DISTINCT cell) FROM placed WHERE rung = {rung}), "
+        f"(SELECT count(*) FROM numbered SEMI JOIN (SELECT atom FROM placed WHERE rung = {rung}) USING (atom))",
+    )
+    return cells, facts
+
+
+def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, k: int) -> None:
+    """Takes published cells back until what is suppressed belongs to nobody or to at least k persons.
+
+    Without it, a total known from elsewhere minus the published cells would be the facts of fewer than k persons.
+    The coarsest cell with the fewest persons goes first.
+    """
+    while True:
+        (rest,) = only_row(con, "SELECT count(DISTINCT unit) FROM left_over")
+        if not 0 < rest < k or not only_row(con, "SELECT count(*) FROM placed")[0]:
+            return
+        rung, cell = only_row(
+            con,
+            "SELECT rung, cell FROM placed JOIN numbered USING (atom) GROUP BY rung, cell "
+            "ORDER BY rung DESC, count(DISTINCT unit), cell LIMIT 1",
+        )
+        con.execute(
+            f"INSERT INTO left_over SELECT DISTINCT atom, unit FROM numbered SEMI JOIN "
+            f"(SELECT atom FROM placed WHERE rung = {rung} AND cell = {cell}) USING (atom)"
+        )
+        con.execute(f"DELETE FROM placed WHERE rung = {rung} AND cell = {cell}")
+
+
+def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequence[_Rung]) -> None:
+    """Makes `cells` from what is placed: one pass over the facts, then the keys of one atom of each cell."""
+    keys = [_by_rung([SEGMENT if rung.segments else text(REST) for rung in rungs], SEGMENT)]
+    for j, dimension in enumerate(plan.dimensions):
+        levels = [rung.levels[j] for rung in rungs]
+        keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
+        keys.append(_by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level"))
+    measures = "".join(f", {_measure(measure, f'm{i}')} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
+    names = "".join(f", {quoted(measure.name)}" for measure in plan.measures)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, {quoted(plan.count_name)}{names} FROM "
+        f"(SELECT rung, min(atom) AS atom, count(DISTINCT unit) AS {quoted(plan.count_name)}{measures} "
+        f"FROM numbered JOIN placed USING (atom) GROUP BY rung, cell) JOIN atoms USING (atom) ORDER BY ALL"
+    )
+
+
+def _by_rung(expressions: Sequence[str], name: str) -> str:
+    whens = " ".join(f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions))
+    return f"CASE {whens} END AS {quoted(name)}"
+
+
+def text(value: str) -> str:
+    """A string as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _measure(measure: Measure, column: str) -> str:
+    """The SQL of one measure. Sums run over exact decimals: the same facts give the same sum in any order."""
+    if measure.aggregate == "count":
+        return "count(*)"
+    if measure.aggregate == "countDistinct":
+        return f"count(DISTINCT {column})"
+    if measure.aggregate != "sum":
+        raise PrivacyError(f"Measure `{measure.name}` has an aggregate that cells don't have.", remedy="Use sum, count or countDistinct.")
+    if measure.decimals is None:
+        return f"CAST(sum({column}) AS BIGINT)"
+    return f"CAST(sum(CAST({column} AS DECIMAL(38, {int(measure.decimals)}))) AS DOUBLE)"

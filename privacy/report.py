@@ -1,0 +1,67 @@
+"""What a release gives away and what it keeps: the numbers that people sign for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from privacy.cells import CellCounts
+
+DISCLOSURE = "disclosure.json"  # its file name beside a release
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectRisk:
+    """The risk left in a subject table, measured on the written file; all counts are persons unless they say rows.
+
+    k, l: smallest class and fewest distinct sensitive values in one (l None without a sensitive column).
+    ncp: normalised certainty penalty, 0 nothing lost to 1 everything. ncp_by_column: the same for each quasi-identifier.
+    risk_largest, risk_mean: prosecutor risk, 1 / class size, its largest and its mean over persons (classes / persons).
+    unique_before, unique_after: share of persons whose quasi-identifiers nobody else shares.
+    """
+
+    table: str
+    units: int
+    rows: int
+    classes: int
+    k: int
+    l: int | None  # noqa: E741 (the literature's name)
+    mean_class: float
+    suppressed_units: int
+    suppressed_rows: int
+    ncp: float
+    ncp_by_column: Mapping[str, float]
+    risk_largest: float
+    risk_mean: float
+    unique_before: float
+    unique_after: float
+    segments: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisclosureReport:
+    """The disclosure report of one release: the contract's limits beside what was reached.
+
+    k_limit, l_limit, max_suppressed: the contract's. subjects: None when no table has rows of persons. cells: by fact table.
+    rows: published rows by table.
+    """
+
+    contract_id: str
+    contract_version: str
+    k_limit: int | None
+    l_limit: int | None
+    max_suppressed: float
+    subjects: SubjectRisk | None
+    cells: Mapping[str, CellCounts]
+    rows: Mapping[str, int]
+
+    @property
+    def k_reached(self) -> int | None:
+        """Fewest persons behind anything published: a class or a cell; None when nothing published is about persons."""
+        smallest = [self.subjects.k] if self.subjects and self.subjects.units else []
+        smallest += [counts.smallest for counts in self.cells.values() if counts.cells]
+        return min(smallest, default=None)
+
+    def as_json(self) -> dict[str, object]:
+        """The report as a JSON value."""
+        return {**asdict(self), "k_reached": self.k_reached}

@@ -1,0 +1,160 @@
+"""A subject table made safe: classes of at least k persons with l distinct sensitive values, and segments above them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+
+from contracts.model import Contract, PrivacyTerms, Role, Table, Transform
+from core.errors import PrivacyError
+from core.keys import ContractKeys
+from privacy.cells import SEGMENT
+from privacy.cube import Cube, build_cube
+from privacy.kernel import partition
+from privacy.pseudonym import pseudonymize
+
+NO_PROFILE = "no-profile"  # the segment of persons whom the subject table doesn't hold
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafeSubjects:
+    """A generalised subject table and what is known of it.
+
+    published: the safe rows. unit_of_row: whose each published row is, for the measures only. segments: (person's key,
+    segment) for every person published, columns `unit` and `segment`. suppressed_units, suppressed_rows: left out.
+    """
+
+    published: pa.Table
+    unit_of_row: npt.NDArray[np.int32]
+    segments: pa.Table
+    suppressed_units: int
+    suppressed_rows: int
+    ncp: float
+    ncp_by_column: Mapping[str, float]
+
+
+def generalize(
+    table: pa.Table, contract: Contract, plan: Table, keys: ContractKeys, *, segment_min_units: int | None
+) -> SafeSubjects:
+    """The subject table `plan` of the contract with its quasi-identifiers coarsened and its identifiers replaced.
+
+    table: the validated rows. segment_min_units: fewest persons of a segment, or None when no facts need segments.
+    Raises PrivacyError when the limits can't be met within the suppression limit.
+    """
+    terms = _terms(contract)
+    quasi = [column for column in plan.with_role(Role.QUASI_IDENTIFIER) if column.transform is Transform.GENERALIZE]
+    sensitive = [column for column in plan.with_role(Role.SENSITIVE) if column.transform is not Transform.DROP]
+    cube = build_cube(table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive)
+    segment = np.zeros(len(cube.tuples.weights), np.int32)
+    if segment_min_units is not None:
+        segment = partition(cube.tuples, k=max(terms.k, segment_min_units), l_distinct=terms.l)
+    part = partition(cube.tuples, k=terms.k, l_distinct=terms.l, within=segment)
+    keep = _safe_parts(cube, part, terms)[part][cube.tuple_of_row]
+    lost_units = cube.units - len(np.unique(cube.unit_of_row[keep]))
+    if table.num_rows and lost_units > terms.max_suppressed * cube.units:
+        raise _cannot(contract, plan, cube, lost_units)
+    class_of_row = part[cube.tuple_of_row]
+    order = _order(class_of_row, keep, keys.derive("order", plan.name))
+    segment_names = pa.array([f"S{number + 1:02d}" for number in range(int(segment.max(initial=0)) + 1)])
+    segment_of_row = segment_names.take(pa.array(segment[cube.tuple_of_row]))
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+    low, high = _corners(cube.tuples.codes, part)
+    losses: dict[str, float] = {}
+    weight_of_row = class_of_row[order]
+    for column in plan.columns:
+        if column.transform is Transform.PSEUDONYM:
+            columns[column.name] = pseudonymize(table[column.name], keys.derive("pseudonym", column.name)).take(order)
+        elif column.transform is Transform.GENERALIZE:
+            j = list(cube.hierarchies).index(column.name)
+            hierarchy = cube.hierarchies[column.name]
+            labels = hierarchy.labels(low[:, j].tolist(), high[:, j].tolist())
+            columns[column.name] = labels.take(pa.array(weight_of_row)).cast(pa.string())
+            loss = hierarchy.loss(low[:, j], high[:, j])[weight_of_row]
+            losses[column.name] = float(loss.mean()) if len(loss) else 0.0
+        elif column.transform is Transform.KEEP:
+            columns[column.name] = table[column.name].take(order)
+    if segment_min_units is not None:
+        if SEGMENT in columns:
+            raise PrivacyError(
+                f"`{plan.name}` has a column `{SEGMENT}` of its own.", remedy="Rename it: releases use that name."
+            )
+        columns[SEGMENT] = segment_of_row.take(order)
+    return SafeSubjects(
+        published=pa.table(columns),
+        unit_of_row=cube.unit_of_row[order],
+        segments=pa.table({"unit": table[terms.unit].take(order), SEGMENT: segment_of_row.take(order)})
+        .group_by("unit")
+        .aggregate([(SEGMENT, "min")])
+        .rename_columns(["unit", SEGMENT]),
+        suppressed_units=lost_units,
+        suppressed_rows=table.num_rows - len(order),
+        ncp=float(np.mean(list(losses.values()))) if losses else 0.0,
+        ncp_by_column=losses,
+    )
+
+
+def _terms(contract: Contract) -> PrivacyTerms:
+    if contract.privacy is None:
+        raise PrivacyError(f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy.")
+    return contract.privacy
+
+
+def _safe_parts(cube: Cube, part: npt.NDArray[np.int32], terms: PrivacyTerms) -> npt.NDArray[np.bool_]:
+    """Whether each part keeps both limits; counted anew, not taken from the kernel's word."""
+    count = int(part.max(initial=-1)) + 1
+    tuples = cube.tuples
+    if tuples.units is None:
+        persons = np.bincount(part, weights=tuples.weights, minlength=count)
+    else:
+        persons = _distinct(part, tuples.units, count)
+    safe = persons >= terms.k
+    for j in range(tuples.sensitive.shape[1]):
+        known = tuples.sensitive[:, j] >= 0
+        safe &= _distinct(part[known], tuples.sensitive[known, j], count) >= terms.l
+    return np.asarray(safe, np.bool_)
+
+
+def _distinct(part: npt.NDArray[np.int32], codes: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
+    """Distinct codes in each part, (count,)."""
+    pairs = np.unique(np.stack([part, codes], axis=1), axis=0) if len(part) else np.empty((0, 2), np.int32)
+    return np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
+
+
+def _corners(
+    codes: npt.NDArray[np.int32], part: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Lowest and highest code of each part in each dimension, two (parts, d) arrays."""
+    count = int(part.max(initial=-1)) + 1
+    low = np.full((count, codes.shape[1]), np.iinfo(np.int32).max, np.int32)
+    high = np.zeros((count, codes.shape[1]), np.int32)
+    np.minimum.at(low, part, codes)
+    np.maximum.at(high, part, codes)
+    return low, high
+
+
+def _order(class_of_row: npt.NDArray[np.int32], keep: npt.NDArray[np.bool_], key: bytes) -> npt.NDArray[np.int64]:
+    """Kept rows by class, and within a class in an order that only the key knows: the source's order would tell."""
+    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
+    noise = np.frombuffer(stream.update(bytes(8 * len(class_of_row))), np.uint64)
+    order = np.lexsort((noise, class_of_row))
+    return np.asarray(order[keep[order]], np.int64)
+
+
+def _cannot(contract: Contract, plan: Table, cube: Cube, lost: int) -> PrivacyError:
+    terms = _terms(contract)
+    names = ", ".join(cube.hierarchies) or "none"
+    return PrivacyError(
+        f"Release refused: contract {contract.id} {contract.version} asks for k {terms.k} and l {terms.l} over "
+        f"`{terms.unit}` in `{plan.name}` (quasi-identifiers: {names}); {lost} of {cube.units} would have to be left out, "
+        f"and the limit is {terms.max_suppressed:.2%}.",
+        remedy="Ask for a larger table, lower k or l, or raise maxSuppressed.",
+        k=terms.k,
+        l=terms.l,
+        suppressed_units=lost,
+        units=cube.units,
+    )

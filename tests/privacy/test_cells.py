@@ -1,0 +1,215 @@
+"""Cells hold what the contract says, whoever counts: everything here is counted anew from the facts, in plain Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.model import CellPlan, Dimension, Level, Measure
+from core.errors import PrivacyError
+from privacy.cells import CellCounts, build_cells, columns_of, ladder
+
+PLAN = CellPlan(
+    segments_of="people",
+    segment_min_units=1,
+    count_name="persons",
+    dimensions=(
+        Dimension(
+            name="goods", levels=(Level(label="goods", column="good"), Level(label="department", column="dep't"))
+        ),
+        Dimension(
+            name="week",
+            levels=(Level(label="week", column="week"), Level(label="4 weeks", column="week", width=4, origin=1)),
+        ),
+    ),
+    measures=(
+        Measure(name="lines", aggregate="count"),
+        Measure(name="baskets", aggregate="countDistinct", column="basket"),
+        Measure(name="pieces", aggregate="sum", column="pieces"),
+        Measure(name="sales", aggregate="sum", column="sales", decimals=2),
+    ),
+)
+Fact = tuple[int, str, str | None, str | None, int | None, int, int, float]
+SCHEMA = pa.schema(
+    [("person", pa.int64()), ("segment_of_row", pa.string()), ("good", pa.string()), ("dep't", pa.string()),
+     ("week", pa.int64()), ("basket", pa.int64()), ("pieces", pa.int64()), ("sales", pa.float64())]
+)  # fmt: skip
+
+
+def publish(facts: list[Fact], k: int, plan: CellPlan = PLAN) -> tuple[list[dict[str, Any]], CellCounts]:
+    with duckdb.connect() as con:
+        columns = zip(*facts, strict=True) if facts else [[] for _ in SCHEMA]
+        con.register("facts", pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA))
+        counts = build_cells(con, facts="facts", unit="person", plan=plan, k=k)
+        cells = con.sql("FROM cells").to_arrow_table()
+    assert tuple(cells.column_names) == columns_of(plan)
+    return cells.to_pylist(), counts
+
+
+def as_seen_by_a_recipient(facts: list[Fact], cells: list[dict[str, Any]]) -> tuple[dict[int, list[Fact]], list[Fact]]:
+    """Each fact's cell: the finest published cell whose key the fact has. Returns facts by cell, and those in none."""
+
+    def keys(fact: Fact) -> list[tuple[Any, ...]]:
+        _, segment, good, department, week, *_ = fact
+        month = None if week is None else 1 + 4 * ((week - 1) // 4)
+        return [
+            (segment, good, "goods", week, "week"),
+            ("(rest)", good, "goods", week, "week"),
+            ("(rest)", department, "department", week, "week"),
+            ("(rest)", None, "all", week, "week"),
+            ("(rest)", None, "all", month, "4 weeks"),
+            ("(rest)", None, "all", None, "all"),
+        ]
+
+    at = {
+        tuple(cell[name] for name in ("segment", "goods", "goods_level", "week", "week_level")): number
+        for number, cell in enumerate(cells)
+    }
+    assert len(at) == len(cells), "a cell is named twice"
+    inside: dict[int, list[Fact]] = defaultdict(list)
+    outside = []
+    for fact in facts:
+        cell = next((at[key] for key in keys(fact) if key in at), None)
+        if cell is None:
+            outside.append(fact)
+        else:
+            inside[cell].append(fact)
+    return inside, outside
+
+
+FACTS = st.lists(
+    st.tuples(
+        st.integers(1, 12),
+        st.just("?"),
+        st.sampled_from(["milk", "bread", "soap", None]),
+        st.just("?"),
+        st.one_of(st.none(), st.integers(1, 9)),
+        st.integers(1, 30),
+        st.integers(0, 9),
+        st.integers(-500, 500).map(lambda cents: cents / 100),
+    ),
+    max_size=120,
+).map(
+    lambda rows: [
+        (p, f"S{p % 3}", g, {"milk": "food", "bread": "food", "soap": "drug"}.get(g or ""), w, b, n, s)
+        for p, _, g, _, w, b, n, s in rows
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=FACTS, k=st.integers(2, 6))
+def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact], k: int) -> None:
+    cells, counts = publish(facts, k)
+    inside, outside = as_seen_by_a_recipient(facts, cells)
+    assert len(inside) == len(cells) == counts.cells
+    for number, cell in enumerate(cells):
+        own = inside[number]
+        assert cell["persons"] == len({fact[0] for fact in own}) >= k
+        assert cell["lines"] == len(own)
+        assert cell["baskets"] == len({fact[5] for fact in own})
+        assert cell["pieces"] == sum(fact[6] for fact in own)
+        assert cell["sales"] == pytest.approx(sum(fact[7] for fact in own), abs=1e-9)
+    assert counts.facts == len(facts)
+    assert counts.suppressed_facts == len(outside)
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=FACTS, k=st.integers(2, 6))
+def test_a_total_from_elsewhere_gives_back_nobody_or_a_group_of_k(facts: list[Fact], k: int) -> None:
+    """The attack: total of all facts minus all published cells. What is left must not be a few persons' facts."""
+    cells, counts = publish(facts, k)
+    _, outside = as_seen_by_a_recipient(facts, cells)
+    rest = {fact[0] for fact in outside}
+    assert counts.suppressed_units == len(rest)
+    assert not rest or len(rest) >= k or not cells
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=FACTS, k=st.integers(2, 5))
+def test_one_person_with_many_rows_never_makes_a_cell(facts: list[Fact], k: int) -> None:
+    """Counting rows instead of persons is the oldest mistake: every fact ten times over must change no cell's key."""
+    once, _ = publish(facts, k)
+    often, _ = publish(facts * 10, k)
+    names = ("segment", "goods", "goods_level", "week", "week_level", "persons", "baskets")
+    assert [[cell[n] for n in names] for cell in once] == [[cell[n] for n in names] for cell in often]
+
+
+def fact(person: int, good: str, week: int, segment: str = "S0") -> Fact:
+    return (person, segment, good, "food", week, person, 1, 1.0)
+
+
+def test_a_small_cell_gives_up_its_segment_first() -> None:
+    facts = [fact(p, "milk", 1, "A") for p in (1, 2, 3)] + [fact(p, "milk", 1, "B") for p in (4, 5)]
+    facts += [fact(6, "milk", 1, "C")]
+    cells, _ = publish(facts, 3)
+    assert [(cell["segment"], cell["goods"], cell["persons"]) for cell in cells] == [("(rest)", "milk", 3), ("A", "milk", 3)]
+
+
+def test_then_the_goods_and_then_the_week() -> None:
+    facts = [fact(1, "milk", 1), fact(2, "bread", 1), fact(3, "milk", 6), fact(4, "milk", 7)]
+    cells, counts = publish(facts, 2)
+    assert [(c["goods"], c["goods_level"], c["week"], c["week_level"]) for c in cells] == [
+        ("food", "department", 1, "week"),
+        (None, "all", 5, "4 weeks"),
+    ]
+    assert counts.suppressed_facts == 0
+
+
+def test_a_published_cell_joins_a_rest_that_would_be_too_small() -> None:
+    facts = [fact(p, "milk", 1) for p in (1, 2, 3)] + [fact(9, "milk", 30)]
+    cells, counts = publish(facts, 3)
+    assert cells == []
+    assert (counts.suppressed_facts, counts.suppressed_units) == (4, 4)
+
+
+def test_fewer_than_k_persons_in_all_publish_nothing() -> None:
+    cells, counts = publish([fact(1, "milk", 1)] * 50, 2)
+    assert (cells, counts.cells, counts.smallest, counts.suppressed_units) == ([], 0, 0, 1)
+
+
+def test_no_facts_no_cells() -> None:
+    cells, counts = publish([], 2)
+    assert (cells, counts.facts, counts.units) == ([], 0, 0)
+
+
+def test_sums_are_exact_whatever_the_order() -> None:
+    facts = [(*fact(p, "milk", 1)[:7], 0.1) for p in range(10)] * 3
+    forward, _ = publish(facts, 2)
+    backward, _ = publish(facts[::-1], 2)
+    assert forward == backward
+    assert forward[0]["sales"] == 3.0
+
+
+def test_the_ladder_can_be_read() -> None:
+    assert [rung.label(PLAN) for rung in ladder(PLAN)] == [
+        "segment x goods x week",
+        "all segments x goods x week",
+        "all segments x department x week",
+        "all segments x all of goods x week",
+        "all segments x all of goods x 4 weeks",
+        "all segments x all of goods x all of week",
+    ]
+
+
+def test_an_aggregate_that_cells_do_not_have_is_refused() -> None:
+    plan = CellPlan(
+        segments_of=None,
+        segment_min_units=1,
+        dimensions=(),
+        measures=(Measure(name="top", aggregate="max", column="sales"),),
+    )
+    with pytest.raises(PrivacyError, match="Use sum, count or countDistinct"):
+        publish([fact(1, "milk", 1), fact(2, "milk", 1)], 2, plan)
+
+
+def test_without_dimensions_the_segments_are_the_cells() -> None:
+    plan = CellPlan(segments_of=None, segment_min_units=1, dimensions=(), measures=())
+    cells, _ = publish([fact(p, "milk", 1, "A") for p in range(4)], 2, plan)
+    assert cells == [{"segment": "A", "units": 4}]
