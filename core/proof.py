@@ -30,7 +30,7 @@ S = TypeVar("S", bound="Sealed")
 class Sealed:
     """Base of the proof types."""
 
-    def __new__(cls, *_: object, **__: object) -> Sealed:  # noqa: D102
+    def __new__(cls, *_: object, **__: object) -> Sealed:
         if _building.get() is not cls:
             raise InternalError(
                 f"{cls.__name__} can only be built by the function that proves it.",

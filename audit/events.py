@@ -1,0 +1,206 @@
+"""What may be written into the ledger: the kinds of event and the facts that each carries. docs/events.md lists them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from audit.facts import (
+    DIGEST_TYPE,
+    IDENTIFIER_TYPE,
+    WORD,
+    Bound,
+    Count,
+    FactType,
+    ListOf,
+    MapOf,
+    Name,
+    Record,
+    Share,
+    is_name,
+)
+from core.errors import LedgerError
+
+
+class EventKind(StrEnum):
+    """The kinds of event. A kind that was once written stays here for good: old ledgers must go on to verify."""
+
+    RUN_STARTED = "run.started"
+    DATA_RECEIVED = "data.received"
+    DATA_VALIDATED = "data.validated"
+    DATA_ANONYMIZED = "data.anonymized"
+    RELEASE_STAGED = "release.staged"
+    RELEASE_REVEALED = "release.revealed"
+    RUN_COMPLETED = "run.completed"
+    RUN_FAILED = "run.failed"
+    CATALOG_READ = "catalog.read"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact that a kind may carry. needed: an event of the kind without it is refused."""
+
+    type: FactType
+    meaning: str
+    needed: bool = False
+
+
+_COUNT, _SHARE = Count(), Share()
+_WINDOW = Record((("start", Bound()), ("end", Bound())), partial=True)
+_STAGED_TABLE = Record((("sha256", DIGEST_TYPE), ("rows", _COUNT)))
+
+# The same rule as for kinds: facts are added, never removed or narrowed.
+FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
+    {
+        EventKind.RUN_STARTED: {"window": Fact(_WINDOW, "the stretch of time whose facts are wanted")},
+        EventKind.DATA_RECEIVED: {
+            "digest": Fact(DIGEST_TYPE, "SHA-256 over what came", needed=True),
+            "rows": Fact(MapOf(_COUNT), "rows received, by table", needed=True),
+            "connector": Fact(WORD, "the connector's registered name"),
+            "window": Fact(_WINDOW, "the stretch of time that was asked for"),
+        },
+        EventKind.DATA_VALIDATED: {
+            "checks": Fact(_COUNT, "checks that ran", needed=True),
+            "failed_warnings": Fact(_COUNT, "checks of severity warning that failed"),
+            "quarantined": Fact(MapOf(_COUNT), "rows set aside, by table", needed=True),
+        },
+        EventKind.DATA_ANONYMIZED: {
+            "tables": Fact(MapOf(_COUNT), "rows made for publication, by table", needed=True),
+            "k": Fact(_COUNT, "the contract's k: fewest privacy units in a class or cell"),
+            "k_reached": Fact(_COUNT, "fewest privacy units found in a class or cell"),
+            "l": Fact(_COUNT, "the contract's l: fewest distinct sensitive values in a class"),
+            "l_reached": Fact(_COUNT, "fewest distinct sensitive values found in a class"),
+            "classes": Fact(_COUNT, "equivalence classes"),
+            "units": Fact(_COUNT, "privacy units in the subject table"),
+            "suppressed_rows": Fact(_COUNT, "subject rows left out"),
+            "suppressed_units": Fact(_COUNT, "privacy units left out"),
+            "ncp": Fact(_SHARE, "normalised certainty penalty: 0 nothing lost, 1 everything"),
+            "risk_largest": Fact(_SHARE, "largest prosecutor risk of one unit"),
+            "risk_mean": Fact(_SHARE, "mean prosecutor risk"),
+            "unique_before": Fact(_SHARE, "share of units alone in their class before"),
+            "unique_after": Fact(_SHARE, "share of units alone in their class after"),
+        },
+        EventKind.RELEASE_STAGED: {
+            "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
+            "digest": Fact(DIGEST_TYPE, "SHA-256 over the staged set", needed=True),
+            "tables": Fact(MapOf(_STAGED_TABLE), "digest and rows of each staged file", needed=True),
+        },
+        EventKind.RELEASE_REVEALED: {
+            "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
+            "tables": Fact(MapOf(_COUNT), "Delta version of each table", needed=True),
+            "manifest": Fact(_COUNT, "version of the manifest that shows the release"),
+        },
+        EventKind.RUN_COMPLETED: {
+            "release": Fact(IDENTIFIER_TYPE, "the release that the run published"),
+        },
+        EventKind.RUN_FAILED: {
+            "step": Fact(WORD, "the step that failed", needed=True),
+            "error": Fact(WORD, "class name of the error", needed=True),
+        },
+        EventKind.CATALOG_READ: {
+            "releases": Fact(ListOf(IDENTIFIER_TYPE), "releases that were read", needed=True),
+            "tables": Fact(ListOf(Name()), "tables that were read", needed=True),
+            "rows": Fact(_COUNT, "rows given out", needed=True),
+        },
+    }
+)
+
+_REMEDY = "docs/events.md lists what an event may carry; a row value never belongs in one."
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """A data set that an event read or wrote, named as OpenLineage names it."""
+
+    namespace: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if not (is_name(self.namespace) and is_name(self.name)):
+            raise LedgerError(
+                "A data set's namespace and name have 1 to 128 printable characters.", remedy=_REMEDY
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened, ready for the ledger.
+
+    kind, subject (a run's or a release's id) and digest name it: the ledger takes each name once.
+    run_id: a UUID. contract_*: of the contract it happened under; all empty for `catalog.read`, which may span several.
+    facts: what FACTS declares for the kind, as plain JSON values. A deep copy is kept.
+    Raises LedgerError, without the offending value, for anything that isn't declared.
+    """
+
+    kind: EventKind
+    run_id: str
+    subject: str
+    contract_id: str = ""
+    contract_version: str = ""
+    contract_digest: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[DatasetRef, ...] = ()
+    outputs: tuple[DatasetRef, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind = EventKind(self.kind)
+        _require(_is_uuid(self.run_id), kind, "run_id", "a lower-case UUID")
+        _require(IDENTIFIER_TYPE.takes(self.subject), kind, "subject", "an identifier")
+        if kind is EventKind.CATALOG_READ:
+            unset = not (self.contract_id or self.contract_version or self.contract_digest)
+            _require(unset, kind, "contract", "empty")
+        else:
+            _require(is_name(self.contract_id), kind, "contract_id", "a name")
+            _require(is_name(self.contract_version), kind, "contract_version", "a name")
+            _require(DIGEST_TYPE.takes(self.contract_digest), kind, "contract_digest", "a SHA-256 in hex")
+        _check_facts(kind, self.facts)
+        object.__setattr__(self, "kind", kind)
+        # Through JSON and back: a copy of our own, of plain types only (no NumPy number, no enum).
+        object.__setattr__(self, "facts", MappingProxyType(json.loads(json.dumps(_plain(self.facts)))))
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+
+    @property
+    def digest(self) -> str:
+        """The fact `digest`, or "" for a kind that has none. What is staged anew with other bytes is another event."""
+        return str(self.facts.get("digest", ""))
+
+
+def _check_facts(kind: EventKind, facts: Mapping[str, Any]) -> None:
+    declared = FACTS[kind]
+    if not set(facts) <= set(declared):
+        # The undeclared name isn't repeated: it may be data.
+        raise LedgerError(
+            f"An event {kind} carries a fact that isn't declared.", where=", ".join(declared), remedy=_REMEDY
+        )
+    for name, fact in declared.items():
+        if name in facts:
+            _require(fact.type.takes(_plain(facts[name])), kind, name, fact.type.label)
+        else:
+            _require(not fact.needed, kind, name, "there")
+
+
+def _plain(value: Any) -> Any:
+    """The value with its mappings as dicts and its sequences as lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _require(holds: bool, kind: EventKind, name: str, wanted: str) -> None:
+    if not holds:
+        raise LedgerError(
+            f"An event {kind} can't be recorded: {name} must be {wanted}.", where=name, remedy=_REMEDY
+        )
+
+
+def _is_uuid(text: object) -> bool:
+    try:
+        return isinstance(text, str) and str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

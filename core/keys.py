@@ -1,0 +1,208 @@
+"""The hall's keys: files of mode 0600 in a folder of mode 0700, each sealed but the one that seals them.
+
+    wrapping.key          32 random bytes
+    hall.json             the Ed25519 key that signs checkpoints, sealed under the wrapping key
+    contract-<hash>.json  a contract's root key, 32 random bytes, sealed under the wrapping key
+
+A root key is random and never derived from a master: destroying one file makes one contract's pseudonyms unlinkable
+for good, and no other key tells anything about it. Sealing is AES-256-GCM with the key's name as associated data, so
+that a file put in another's place doesn't open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from core.digest import sha256_hex
+from core.errors import IntegrityError, InternalError, UsageError
+from core.files import create_whole
+from core.store import StateError
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_WRAPPING = "wrapping.key"
+_SIGNER = "hall.json"
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+_RESTORE = "Put the whole key folder back from its backup; without it these keys are lost."
+
+
+class ContractKeys:
+    """Keys of one contract, all derived from its own root key. Can't be printed, copied or pickled."""
+
+    __slots__ = ("_root", "contract_id")
+
+    def __init__(self, contract_id: str, root: bytes) -> None:
+        self.contract_id = contract_id
+        self._root = root
+
+    def derive(self, purpose: str, *context: str, length: int = 32) -> bytes:
+        """`length` key bytes (1 to 8160) for one purpose and context, e.g. derive("pseudonym", "orders", "buyer_id").
+
+        HKDF-SHA256 (RFC 5869). The info says "sluice/1", the length, the purpose and each part of the context, each
+        behind its own byte count, so that no two calls share an info and a short key is no beginning of a long one.
+        """
+        if not purpose or not 1 <= length <= 255 * 32:
+            raise InternalError("A derived key needs a purpose and a length from 1 to 8160 bytes.")
+        parts = [part.encode() for part in ("sluice/1", str(length), purpose, *context)]
+        info = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._root)
+
+    def __repr__(self) -> str:
+        return f"ContractKeys({self.contract_id!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise InternalError("A contract's keys can't be copied or pickled.", remedy="Pass the contract's id.")
+
+
+class Signer:
+    """An Ed25519 key with the name it signs under (the log's origin). `audit.note` makes notes of its signatures."""
+
+    __slots__ = ("_key", "name", "public_key")
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        self.name = name
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public_key: bytes = self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte Ed25519 signature (RFC 8032)."""
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return f"Signer({self.name!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise InternalError("A signing key can't be copied or pickled.")
+
+
+class KeyStore:
+    """The keys of one hall in `folder`, made when they are first asked for. Safe for several processes at once.
+
+    Raises StateError for a folder or file that others may read, or that can't be written; IntegrityError for a key
+    that was changed, swapped, or sealed by another hall.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(folder, error) from None
+        _refuse_loose(folder.stat().st_mode, folder, "700")
+
+    def contract_keys(self, contract_id: str) -> ContractKeys:
+        """The contract's keys. The first call for an id makes its random root."""
+        # The id is hashed only to be a safe file name; it stands in the file, and in the seal, as it is.
+        file = self._folder / f"contract-{sha256_hex(contract_id.encode())[:32]}.json"
+        name, root = self._sealed(file, "contract", lambda: contract_id)
+        if name != contract_id:
+            raise _wrong_seal(file)
+        return ContractKeys(contract_id, root)
+
+    def signer(self, origin: str | None = None) -> Signer:
+        """The hall's key for checkpoints. The first call gives it a name for good: `origin`, or a random one.
+
+        Raises UsageError when the key already signs under another name than `origin`.
+        """
+        if origin is not None and not _ORIGIN.fullmatch(origin):
+            raise UsageError("This can't be a log's name.", remedy="Take a name such as logs.example/hall-1.")
+        file = self._folder / _SIGNER
+        name, seed = self._sealed(file, "hall", lambda: origin or f"sluice-hall-{secrets.token_hex(4)}")
+        if origin is not None and name != origin:
+            raise UsageError(
+                f"This hall signs its log as {name}, not as {origin}.",
+                where=str(file),
+                remedy="A log keeps its name; start another home for another name.",
+            )
+        return Signer(name, seed)
+
+    def _sealed(self, file: Path, use: str, name: Callable[[], str]) -> tuple[str, bytes]:
+        """Name and secret of a sealed file; the file is made with a fresh secret under `name()` if it's missing.
+
+        The seal binds the secret to `use` and name, so that no key does another's work.
+        """
+        if not file.exists():
+            sealer = AESGCM(self._wrapping_key())
+            fresh, nonce = name(), secrets.token_bytes(_NONCE_BYTES)
+            sealed = sealer.encrypt(nonce, secrets.token_bytes(_KEY_BYTES), f"{use}:{fresh}".encode())
+            document = {"version": 1, "name": fresh, "nonce": nonce.hex(), "sealed": sealed.hex()}
+            self._create(file, json.dumps(document, ensure_ascii=False).encode())
+        # Read it back even when just made: if another process was first, its key is the one.
+        try:
+            document = json.loads(_read_private(file))
+            nonce, sealed = bytes.fromhex(document["nonce"]), bytes.fromhex(document["sealed"])
+            stored = str(document["name"])
+            secret = AESGCM(self._wrapping_key()).decrypt(nonce, sealed, f"{use}:{stored}".encode())
+        except (ValueError, KeyError, TypeError, InvalidTag):
+            raise _wrong_seal(file) from None
+        return stored, secret
+
+    def _wrapping_key(self) -> bytes:
+        file = self._folder / _WRAPPING
+        # Order matters: the wrapping key is always there before the first sealed file. So one that is missing after
+        # sealed files were seen is lost, and a fresh one in its place would only hide that.
+        if any(self._folder.glob("*.json")) and not file.exists():
+            raise IntegrityError(
+                "The wrapping key is gone, the keys that it seals are still here.",
+                where=str(file),
+                remedy=_RESTORE,
+            )
+        if not file.exists():
+            self._create(file, secrets.token_bytes(_KEY_BYTES))
+        key = _read_private(file)
+        if len(key) != _KEY_BYTES:
+            raise IntegrityError("The wrapping key is damaged.", where=str(file), remedy=_RESTORE)
+        return key
+
+    def _create(self, file: Path, content: bytes) -> None:
+        """Makes `file` whole and durable, or leaves the one that somebody else just made."""
+        try:
+            with create_whole(file) as draft:
+                draft.write_bytes(content)
+        except OSError as error:
+            raise _unusable(file, error) from None
+
+
+def _read_private(file: Path) -> bytes:
+    try:
+        with file.open("rb") as source:
+            _refuse_loose(os.fstat(source.fileno()).st_mode, file, "600")
+            return source.read()
+    except OSError as error:
+        raise _unusable(file, error) from None
+
+
+def _refuse_loose(mode: int, path: Path, wanted: str) -> None:
+    if stat.S_IMODE(mode) & 0o077:
+        raise StateError(
+            f"Others may read these keys (mode {stat.S_IMODE(mode):o}).",
+            where=str(path),
+            remedy=f"Run `chmod {wanted} {path}`, and replace the keys if others could log in here.",
+        )
+
+
+def _unusable(path: Path, error: OSError) -> StateError:
+    return StateError(
+        f"The keys can't be read or written: {error.strerror}.",
+        where=str(path),
+        remedy="Keep SLUICE_HOME on a local disk that this user owns.",
+    )
+
+
+def _wrong_seal(file: Path) -> IntegrityError:
+    return IntegrityError(
+        "A key file was changed, or sealed by another hall.", where=str(file), remedy=_RESTORE
+    )
