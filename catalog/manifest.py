@@ -1,0 +1,161 @@
+"""One manifest a contract: which releases it has, and which is current. A release exists once it stands here.
+
+Readers resolve tables through it, so a release whose tables are committed in part is seen by nobody. It changes by
+compare-and-swap in the store; releases are only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from catalog.release import Release, ReleaseTable
+from core.digest import canonical
+from core.errors import CatalogError, ConflictError
+from core.proof import prover
+from core.store import Entry, Store, Write
+
+PREFIX = "catalog/manifest/"
+FORMAT = 1
+
+_release: Callable[..., Release] = prover(Release)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A contract's releases, oldest first. version: the stored entry's, 0 when there is none yet."""
+
+    slug: str
+    contract_id: str
+    releases: tuple[Release, ...] = ()
+    version: int = 0
+
+    @property
+    def current(self) -> Release | None:
+        """The release published last."""
+        return self.releases[-1] if self.releases else None
+
+    def find(self, release: str) -> Release | None:
+        """The release of that name."""
+        return next((each for each in self.releases if each.release == release), None)
+
+
+class Manifests:
+    """The manifests of all contracts in `store`. root: the folder that tables lie under."""
+
+    def __init__(self, store: Store, root: Path) -> None:
+        self._store = store
+        self._root = root
+
+    def __iter__(self) -> Iterator[Manifest]:
+        """Every manifest by its contract's slug, as of one moment."""
+        for entry in self._store.scan(PREFIX):
+            yield self._decode(entry)
+
+    def of(self, slug: str, contract_id: str) -> Manifest:
+        """The contract's manifest, empty when nothing was published. Raises CatalogError when another contract has the slug."""
+        entry = self._store.get(PREFIX + slug)
+        if entry is None:
+            return Manifest(slug=slug, contract_id=contract_id)
+        manifest = self._decode(entry)
+        if manifest.contract_id != contract_id:
+            raise CatalogError(
+                f"Contract {contract_id} and contract {manifest.contract_id} would share the name `{slug}`.",
+                remedy="Give one of them an id that differs in more than punctuation or case.",
+            )
+        return manifest
+
+    def add(self, manifest: Manifest, **fields: Any) -> Release:
+        """Flips the manifest to a new current release. fields: those of `Release`.
+
+        Raises ConflictError, and changes nothing, when the manifest isn't the one that was read any more.
+        """
+        release = _release(**fields)
+        grown = replace(manifest, releases=(*manifest.releases, release))
+        key = PREFIX + manifest.slug
+        try:
+            self._store.commit([Write(key, self._encode(grown), manifest.version)])
+        except ConflictError:
+            raise ConflictError(
+                f"Another release of {manifest.contract_id} was published at the same moment.",
+                where=key,
+                remedy="Run again: it takes the new state as it is.",
+            ) from None
+        return release
+
+    def _encode(self, manifest: Manifest) -> bytes:
+        return canonical(
+            {
+                "format": FORMAT,
+                "contract": manifest.contract_id,
+                "releases": [self._release_json(release) for release in manifest.releases],
+            }
+        )
+
+    def _release_json(self, release: Release) -> dict[str, Any]:
+        return {
+            "contract_version": release.contract_version,
+            "contract_digest": release.contract_digest,
+            "release": release.release,
+            "digest": release.digest,
+            "receipt": release.receipt,
+            "published_at": release.published_at.isoformat(),
+            "tables": [
+                {
+                    "name": table.name,
+                    # Relative, so that SLUICE_HOME can be moved.
+                    "folder": os.path.relpath(table.uri, self._root),
+                    "version": table.version,
+                    "rows": table.rows,
+                    "sha256": table.sha256,
+                    "file": table.file,
+                }
+                for table in release.tables
+            ],
+        }
+
+    def _decode(self, entry: Entry) -> Manifest:
+        slug = entry.key.removeprefix(PREFIX)
+        try:
+            document = json.loads(entry.value)
+            if document["format"] != FORMAT:
+                raise CatalogError(
+                    f"The manifest of `{slug}` has format {document['format']}; this Sluice knows {FORMAT}.",
+                    remedy="Run the newer Sluice that wrote it.",
+                )
+            contract_id = document["contract"]
+            releases = tuple(self._release_from(contract_id, each) for each in document["releases"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CatalogError(
+                f"The manifest of `{slug}` can't be read.",
+                where=entry.key,
+                remedy="Restore the store from a backup.",
+            ) from None
+        return Manifest(slug=slug, contract_id=contract_id, releases=releases, version=entry.version)
+
+    def _release_from(self, contract_id: str, value: Mapping[str, Any]) -> Release:
+        return _release(
+            contract_id=contract_id,
+            contract_version=value["contract_version"],
+            contract_digest=value["contract_digest"],
+            release=value["release"],
+            digest=value["digest"],
+            receipt=value["receipt"],
+            published_at=datetime.fromisoformat(value["published_at"]),
+            tables=tuple(
+                ReleaseTable(
+                    name=table["name"],
+                    uri=str(self._root / table["folder"]),
+                    version=table["version"],
+                    rows=table["rows"],
+                    sha256=table["sha256"],
+                    file=table["file"],
+                )
+                for table in value["tables"]
+            ),
+        )

@@ -1,0 +1,1 @@
+"""Where the platform's data comes from: one connector for each kind of source, one function that receives from them."""

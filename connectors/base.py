@@ -1,0 +1,231 @@
+"""Whole tables from a source: every declared column in the contract's type, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors.cast import arrow_type, cast
+from contracts.model import Contract, Table
+from core.digest import document_digest, file_digest
+from core.errors import ContractError, SourceError
+from core.progress import Progress, silent
+from core.proof import Received, TableFile, Window, prover
+
+ROW_GROUP_ROWS = 1 << 18
+
+received_from = prover(Received)
+
+
+class Connector(Protocol):
+    """A kind of source. `open` gives one table as a stream; whatever it raises for bad data is a SourceError."""
+
+    def open(self, contract: Contract, table: Table, window: Window) -> pa.RecordBatchReader:
+        """The rows of one table in the source's order and types.
+
+        At least the declared columns, by their names at the source; `receive` takes, casts and filters them. A connector may leave
+        out rows outside the window, and need not.
+        """
+        ...
+
+
+def receive(
+    connector: Connector, contract: Contract, window: Window, *, out: Path, progress: Progress = silent
+) -> Received:
+    """Every table of the contract as `out`/<table>.parquet, and the proof that they came whole.
+
+    out: made anew with mode 0700, its files 0600; whatever stood there before is gone. Row order is the source's.
+    A table with a time column is cut to the window; a row without a time lies in no bounded window.
+    Raises SourceError, and leaves no `out`, when a table is missing, broken or doesn't fit the contract.
+    """
+    try:
+        if out.is_dir() and not out.is_symlink():
+            shutil.rmtree(out)  # half of an earlier attempt
+        out.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise _cannot_write(error, out) from None
+    try:
+        tables: dict[str, TableFile] = {}
+        for number, table in enumerate(contract.tables):
+            progress(f"receive {table.name}", number / len(contract.tables))
+            tables[table.name] = _receive_table(
+                connector, contract, table, window, out=out, progress=progress
+            )
+        progress("receive", 1.0)
+        return received_from(
+            contract_id=contract.id,
+            contract_digest=contract.digest,
+            window=window,
+            tables=tables,
+            digest=received_digest(tables),
+        )
+    except BaseException:  # an interrupt too: raw data doesn't stay behind
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def received_digest(tables: Mapping[str, TableFile]) -> str:
+    """SHA-256 over what came, hex: the RFC 8785 form of [[table, file digest], ...] in the contract's order."""
+    return document_digest([[name, file.sha256] for name, file in tables.items()])
+
+
+def source_names(table: Table) -> list[str]:
+    """What the source calls the table's columns, in the contract's order."""
+    return [column.physical_name or column.name for column in table.columns]
+
+
+def declared(table: Table, existing: Sequence[str], *, where: str) -> list[str]:
+    """The source's names of the table's columns, in the contract's order, once it's sure that each exists exactly once.
+
+    existing: the columns of the source. Raises SourceError naming those that are missing and those that exist.
+    """
+    names = source_names(table)
+    times = Counter(existing)
+    missing = [name for name in names if not times[name]]
+    if missing:
+        raise SourceError(
+            f"`{table.name}` lacks {_listed(missing)}; the source has {_listed(existing) or 'no columns'}.",
+            where=where,
+            remedy="Correct the column names in the contract, or at the source.",
+            missing=missing,
+            existing=list(existing),
+        )
+    twice = [name for name in names if times[name] > 1]
+    if twice:
+        raise SourceError(
+            f"`{table.name}` has more than one column called {_listed(twice)}.",
+            where=where,
+            remedy="Give each column a name of its own at the source.",
+            twice=twice,
+        )
+    return names
+
+
+def broken(what: str, *, where: str, remedy: str, error: Exception) -> SourceError:
+    """A SourceError for what a library or the system raised: its kind and system error only, since its text may quote
+    values. Raise it `from None`."""
+    reason = (
+        error.strerror
+        if isinstance(error, OSError) and error.errno and error.strerror
+        else type(error).__name__
+    )
+    return SourceError(f"{what}: {reason}.", where=where, remedy=remedy)
+
+
+def _listed(names: Sequence[str], most: int = 40) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _receive_table(
+    connector: Connector, contract: Contract, table: Table, window: Window, *, out: Path, progress: Progress
+) -> TableFile:
+    path = out / f"{_file_name(table.name)}.parquet"
+    rows = 0
+    groups = _row_groups(_fitting(connector, contract, table, window))
+    try:
+        with (
+            os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as sink,
+            pq.ParquetWriter(sink, _schema(table), compression="zstd") as writer,
+        ):
+            for group in groups:
+                writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+                rows += group.num_rows
+                progress(f"receive {table.name}: {rows:,} rows")
+        return TableFile(
+            name=table.name, path=path, rows=rows, size_bytes=path.stat().st_size, sha256=file_digest(path)
+        )
+    except (pa.ArrowException, OSError) as error:  # reading raises SourceError, so this is the writing
+        raise _cannot_write(error, path) from None
+
+
+def _schema(table: Table) -> pa.Schema:
+    return pa.schema([pa.field(column.name, arrow_type(column)) for column in table.columns])
+
+
+def _fitting(connector: Connector, contract: Contract, table: Table, window: Window) -> Iterator[pa.Table]:
+    """The table's batches with the declared columns only, cast and cut to the window."""
+    where = f"table {table.name}"
+    schema, row = _schema(table), 0
+    try:
+        with connector.open(contract, table, window) as reader:
+            names = declared(table, reader.schema.names, where=where)
+            for batch in reader:
+                columns = [
+                    cast(batch.column(name), column, where=where, row=row)
+                    for name, column in zip(names, table.columns, strict=True)
+                ]
+                row += batch.num_rows
+                yield _within(pa.Table.from_arrays(columns, schema=schema), table, window)
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise broken(
+            f"`{table.name}` can't be read to its end", where=where, remedy="Check the source.", error=error
+        ) from None
+
+
+def _within(rows: pa.Table, table: Table, window: Window) -> pa.Table:
+    if table.time_column is None or (window.start is None and window.end is None):
+        return rows
+    if table.time_column not in rows.column_names:
+        raise ContractError(
+            f"The time column `{table.time_column}` isn't a column of `{table.name}`.",
+            remedy="Declare it there.",
+        )
+    time = rows.column(table.time_column)
+    if not pa.types.is_temporal(time.type):
+        raise ContractError(
+            f"`{table.name}` can't be cut to a window: `{table.time_column}` is no date or timestamp.",
+            remedy="Name a date or timestamp as sluiceTime, or run without a window.",
+        )
+    time = time.cast(pa.timestamp("us"))
+    inside = pc.is_valid(time)
+    if window.start is not None:
+        inside = pc.and_(inside, pc.fill_null(pc.greater_equal(time, _utc(window.start)), False))
+    if window.end is not None:
+        inside = pc.and_(inside, pc.fill_null(pc.less(time, _utc(window.end)), False))
+    return rows.filter(inside)
+
+
+def _utc(at: datetime) -> pa.Scalar:
+    return pa.scalar(at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
+
+
+def _row_groups(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of ROW_GROUP_ROWS, so that the file's bytes don't hang on how the source cut its batches."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for part in parts:
+        waiting.append(part)
+        count += part.num_rows
+        if count >= ROW_GROUP_ROWS:
+            rows = pa.concat_tables(waiting)
+            whole = count - count % ROW_GROUP_ROWS
+            for start in range(0, whole, ROW_GROUP_ROWS):
+                yield rows.slice(start, ROW_GROUP_ROWS).combine_chunks()
+            waiting, count = [rows.slice(whole)], count - whole
+    if count:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _file_name(table: str) -> str:
+    """A table's name as a file name: as it is, but for what a file system takes amiss."""
+    return re.sub(r"[/~\x00-\x1f]|^\.", lambda match: f"~{ord(match[0]):02X}", table)
+
+
+def _cannot_write(error: Exception, path: Path) -> SourceError:
+    return broken(
+        "What came can't be written down",
+        where=str(path),
+        remedy="Check that the folder is writable and its disk has room.",
+        error=error,
+    )

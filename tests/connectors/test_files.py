@@ -1,0 +1,349 @@
+"""Files of three formats, and what a platform's export gets wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.base import receive
+from connectors.files import Files
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
+from core.errors import ContractError, SourceError
+from core.proof import Window
+
+ROWS = [{"id": 1, "who": "张三", "at": dt.date(2026, 3, 1)}, {"id": 2, "who": None, "at": None}]
+
+
+@pytest.fixture
+def take(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract]
+) -> Callable[..., list[dict[str, Any]]]:
+    """Receives one table from files under tmp_path and gives its rows."""
+
+    def run(path: str, *, shape: Table | None = None, **source: Any) -> list[dict[str, Any]]:
+        terms = contract(shape or table(id="integer", who="string", at="date"), path=path, **source)
+        out = tmp_path / "received" / "out"
+        try:
+            got = receive(Files(), terms, Window(), out=out)
+            rows: list[dict[str, Any]] = pq.read_table(next(iter(got.tables.values())).path).to_pylist()
+            return rows
+        except SourceError:
+            assert not out.exists()
+            raise
+
+    return run
+
+
+def lines(rows: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n" for row in rows)
+
+
+CSV = "id,more,who,at\n1,x,张三,2026-03-01\n2,y,,\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("orders.csv", CSV),
+        ("orders.csv", CSV.replace(b"\n", b"\r\n")),
+        ("orders.csv", b"\xef\xbb\xbf" + CSV),
+        ("orders.csv", b"\n" + CSV),
+        ("orders.csv.gz", gzip.compress(CSV)),
+        ("orders.tsv", CSV.replace(b",", b"\t")),
+        ("orders.jsonl", lines(ROWS)),
+        ("orders.jsonl", b"\n" + lines(ROWS)),
+        ("orders.ndjson.gz", gzip.compress(lines(ROWS))),
+    ],
+)
+def test_text_formats(tmp_path: Path, take: Callable[..., Any], name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert take(name) == ROWS
+
+
+def test_parquet(tmp_path: Path, take: Callable[..., Any]) -> None:
+    pq.write_table(
+        pa.Table.from_pylist(ROWS).append_column("more", pa.array([1, 2])), tmp_path / "orders.parquet"
+    )
+    assert take("orders.parquet") == ROWS
+    assert take(str(tmp_path / "orders.parquet"), format="Parquet") == ROWS
+
+
+@pytest.mark.parametrize(
+    "path", ["数据 [1]/{table}", "数据 [1]/{table}/*.parquet", "数据 [1]/**/*.parquet", "数据 [1]"]
+)
+def test_folders_and_globs_come_in_the_order_of_their_names(
+    tmp_path: Path, take: Callable[..., Any], path: str
+) -> None:
+    folder = tmp_path / "数据 [1]" / "orders"
+    folder.mkdir(parents=True)
+    for number in (10, 9, 11):
+        pq.write_table(pa.table({"id": [number]}), folder / f"part-{number:03}.parquet")
+    (folder / "_SUCCESS").write_bytes(b"")
+    (folder / ".part.crc").write_bytes(b"x")
+    (folder / "README.md").write_text("about")
+    if "*" in path:
+        # A glob's signs in the path's own folders have to be escaped, as in a shell.
+        path = path.replace("[1]", "[[]1]")
+    rows = take(path, shape=_ids())
+    assert [row["id"] for row in rows] == [9, 10, 11]
+
+
+def _ids() -> Table:
+    column = Column(name="id", type=LogicalType.INTEGER, role=Role.ATTRIBUTE, transform=Transform.KEEP)
+    return Table(name="o", physical_name="orders", kind=TableKind.REFERENCE, columns=(column,))
+
+
+def test_each_table_has_its_file(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract]
+) -> None:
+    (tmp_path / "p-a.csv").write_text("id\n1\n")
+    (tmp_path / "p-b [x].csv").write_text("id\n2\n3\n")
+    terms = contract(
+        table("first", physical="a", id="integer"),
+        table("second", physical="b [x]", id="integer"),
+        path="p-{table}.*",
+    )
+    got = receive(Files(), terms, Window(), out=tmp_path / "out")
+    assert {name: file.rows for name, file in got.tables.items()} == {"first": 1, "second": 2}
+
+
+def test_nothing_found_says_where_it_looked(tmp_path: Path, take: Callable[..., Any]) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in ("nowhere.csv", "*.csv", "empty", "{table}/x.csv"):
+        with pytest.raises(SourceError, match="No file matches") as caught:
+            take(path)
+        assert str(tmp_path) in caught.value.remedy
+
+
+def test_a_folder_of_mixed_tables_is_refused(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract]
+) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    for path in (".", "*.csv"):
+        terms = contract(table("a", id="integer"), table("b", id="integer"), path=path)
+        with pytest.raises(SourceError, match=r"Write \{table\} in the server's path"):
+            receive(Files(), terms, Window(), out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["../secret", "..", "a/b", ""])
+def test_a_physical_name_never_leads_elsewhere(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], name: str
+) -> None:
+    (tmp_path / "secret.csv").write_text("id\n1\n")
+    shape = Table(name="o", physical_name=name, kind=_ids().kind, columns=_ids().columns)
+    with pytest.raises(SourceError, match="can't stand in a path"):
+        take("in/{table}.csv", shape=shape)
+
+
+def test_source_without_a_path_or_a_known_format(tmp_path: Path, take: Callable[..., Any]) -> None:
+    with pytest.raises(SourceError, match="names no files"):
+        take("")
+    (tmp_path / "x.dat").write_bytes(CSV)
+    with pytest.raises(SourceError, match="name doesn't tell its format"):
+        take("x.dat")
+    with pytest.raises(ContractError, match="The format `xlsx`"):
+        take("x.dat", format="xlsx")
+    assert take("x.dat", format="CSV") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.csv", b"", "The file is empty"),
+        ("x.csv", CSV[:-3], r"This isn't a whole CSV file: ArrowInvalid"),
+        ("x.csv", b'id,who,at\n1,"Zhang San', "ends inside a quoted field"),
+        ("x.csv", b'id,who,at\n1,5" pipe,\n2,"Zhang,2026-01-01\n3,a,\n', "This isn't a whole CSV file"),
+        ("x.csv", CSV.decode().encode("gb18030"), "isn't written in utf-8"),
+        ("x.csv", b"PAR1\x00\x01\xff", "isn't written in utf-8"),
+        ("x.csv.gz", gzip.compress(CSV * 1000)[:-9], "can't be read to its end"),
+        ("x.csv.gz", CSV, "can't be read to its end"),
+        ("x.csv", b"id,who\n1,x\n", "lacks `at`; the source has `id`, `who`"),
+        ("x.csv", b"id,who,at,who\n1,x,,y\n", "more than one column called `who`"),
+        ("x.csv", b"id;who;at\n1;x;\n", "lacks `id`, `who`, `at`; the source has `id;who;at`"),
+        (
+            "x.csv",
+            b"id,who,at\n1,a,\nZhang,b,\n",
+            "Column `id`, row 2: what stands there is no exact integer",
+        ),
+        ("x.csv", b"id,who,at\n1,a,01/02/2026\n", "Column `at`, row 1: what stands there is no exact date"),
+        ("x.jsonl", b"", "holds no object"),
+        ("x.jsonl", lines(ROWS)[:-4], "This isn't a whole JSON Lines file"),
+        ("x.jsonl", b'[{"id": 1}]\n', "A line isn't a JSON object"),
+        ("x.jsonl", b"Zhang\n", "A line isn't a JSON object"),
+        ("x.jsonl", '{"id": 1, "who": "张"}'.encode("gb18030"), "isn't written in utf-8"),
+        (
+            "x.jsonl",
+            b'{"id": 1, "who": "a"}\n{"id": 2, "x": 1}\n',
+            "lacks `at`; the source has `id`, `who`, `x`",
+        ),
+        ("x.jsonl", b'{"id": 1.5, "who": "a", "at": null}\n', "Column `id`, row 1"),
+        ("x.jsonl", b'{"id": "Zhang", "who": "a", "at": null}\n', "Column `id` holds other JSON values"),
+        (
+            "x.jsonl",
+            b'{"id": 1, "who": {"n": "Zhang"}, "at": null}\n',
+            "Column `who` holds other JSON values",
+        ),
+        ("x.jsonl", b'{"id": 1, "who": 7, "at": null}\n', "Column `who` holds other JSON values"),
+        ("x.parquet", b"PAR1", "This isn't a whole Parquet file"),
+        ("x.parquet", b"", "This isn't a whole Parquet file"),
+        ("x.parquet", CSV, "This isn't a whole Parquet file"),
+    ],
+)
+def test_broken_files_are_told_without_their_values(
+    tmp_path: Path, take: Callable[..., Any], name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=told) as caught:
+        take(name)
+    assert name in caught.value.where
+    assert "Zhang" not in str(caught.value) + repr(caught.value.facts)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_truncated_parquet_file(tmp_path: Path, take: Callable[..., Any]) -> None:
+    whole = tmp_path / "whole.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS * 5000), whole)
+    content = whole.read_bytes()
+    for kept in (len(content) // 2, len(content) - 1):
+        (tmp_path / "x.parquet").write_bytes(content[:kept])
+        with pytest.raises(SourceError, match="This isn't a whole Parquet file"):
+            take("x.parquet")
+    # The footer is whole, a page before it isn't.
+    (tmp_path / "x.parquet").write_bytes(b"PAR1" + b"\xff" * 400 + content[404:])
+    with pytest.raises(SourceError, match=r"x\.parquet"):
+        take("x.parquet")
+
+
+def test_other_encodings_and_delimiters(tmp_path: Path, take: Callable[..., Any]) -> None:
+    (tmp_path / "x.csv").write_bytes(CSV.decode().replace(",", ";").encode("gb18030"))
+    assert take("x.csv", options={"encoding": "GB18030", "delimiter": ";"}) == ROWS
+    (tmp_path / "x.csv").write_bytes(CSV.decode().replace(",", "\t").encode("utf-16"))
+    assert take("x.csv", options={"encoding": "utf-16", "delimiter": "tab"}) == ROWS
+    with pytest.raises(ContractError, match="no encoding `klingon`"):
+        take("x.csv", options={"encoding": "klingon"})
+    (tmp_path / "x.csv").write_bytes(CSV)
+    with pytest.raises(ContractError, match="one ASCII character"):
+        take("x.csv", options={"delimiter": "||"})
+
+
+def test_files_with_differing_columns_are_refused(tmp_path: Path, take: Callable[..., Any]) -> None:
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": ["2"]}), tmp_path / "b.parquet")
+    with pytest.raises(
+        SourceError, match=r"Column `id` holds text here and numbers in a\.parquet.*b\.parquet"
+    ):
+        take("*.parquet", shape=_ids())
+    pq.write_table(pa.table({"nr": [2]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"lacks `id`; the source has `nr`\. \(table o, b\.parquet\)"):
+        take("*.parquet", shape=_ids())
+
+
+def test_files_may_differ_in_width_order_and_what_is_not_taken(
+    tmp_path: Path, take: Callable[..., Any]
+) -> None:
+    pq.write_table(pa.table({"id": pa.array([2**60 + 1]), "x": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": ["y", "z"], "id": pa.array([2.0, None])}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"id": pa.nulls(1)}), tmp_path / "c.parquet")
+    assert [row["id"] for row in take("*.parquet", shape=_ids())] == [2**60 + 1, 2, None, None]
+
+
+def test_a_json_key_may_come_late(tmp_path: Path, take: Callable[..., Any]) -> None:
+    (tmp_path / "x.jsonl").write_bytes(
+        b'{"id": 1}\n{"id": 2.0, "who": "a", "at": "2026-03-01", "id2": [1]}\n'
+    )
+    assert take("x.jsonl") == [
+        {"id": 1, "who": None, "at": None},
+        {"id": 2, "who": "a", "at": dt.date(2026, 3, 1)},
+    ]
+
+
+def test_quoted_fields_keep_breaks_quotes_and_emptiness(tmp_path: Path, take: Callable[..., Any]) -> None:
+    (tmp_path / "x.csv").write_text('id,who,at\n1,"a\n""b"",c",\n2,"",""\n3,NULL,\n4,5" pipe,\n')
+    assert [row["who"] for row in take("x.csv")] == ['a\n"b",c', "", "NULL", '5" pipe']
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id\n1\n")
+    terms = contract(table(id="integer"), path="x.csv")
+    with Files().open(terms, terms.tables[0], Window()) as reader:
+        reader.read_next_batch()
+        with path.open("a") as more:
+            more.write("2\n")
+        with pytest.raises(SourceError, match="was written to while it was read"):
+            reader.read_next_batch()
+    with Files().open(terms, terms.tables[0], Window()) as reader:
+        reader.read_next_batch()
+        path.unlink()
+        with pytest.raises(SourceError, match="The file is gone"):
+            reader.read_next_batch()
+
+
+cells = st.one_of(
+    st.none(), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), min_size=1)
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), cells), min_size=1))
+def test_any_text_comes_back_from_csv_and_json(
+    take: Callable[..., Any], table: Callable[..., Table], tmp_path: Path, rows: list[tuple[int, str | None]]
+) -> None:
+    quoted = (f"{n}," + ("" if text is None else '"' + text.replace('"', '""') + '"') for n, text in rows)
+    (tmp_path / "x.csv").write_bytes(("id,who\n" + "".join(line + "\n" for line in quoted)).encode())
+    (tmp_path / "x.jsonl").write_bytes(lines([{"id": n, "who": text} for n, text in rows]))
+    wanted = [{"id": n, "who": text} for n, text in rows]
+    shape = table(id="integer", who="string")
+    assert take("x.csv", shape=shape) == wanted
+    assert take("x.jsonl", shape=shape) == wanted
+
+
+ODD_NAMES = ["a.b", "a", "[0]", 'q"x', "名", "a/b", "select", "x y", "*", "a\\b"]
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.jsonl"])
+def test_column_names_are_names_and_nothing_more(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], name: str
+) -> None:
+    rows = [{column: number + at for at, column in enumerate(ODD_NAMES)} for number in (1, 100)]
+    if name == "x.parquet":
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    elif name == "x.jsonl":
+        (tmp_path / name).write_bytes(lines(rows))
+    else:
+        header = ",".join('"' + column.replace('"', '""') + '"' for column in ODD_NAMES)
+        body = (",".join(str(value) for value in row.values()) for row in rows)
+        (tmp_path / name).write_text("\n".join([header, *body]))
+    for wanted in (ODD_NAMES, ["a"], ["a.b"]):
+        shape = table(**dict.fromkeys(wanted, "integer"))
+        assert take(name, shape=shape) == [{column: row[column] for column in wanted} for row in rows]
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, take: Callable[..., Any]) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    with pytest.raises(SourceError, match="No file matches"):
+        take("loop.csv")
+    (tmp_path / "dir.csv").mkdir()
+    with pytest.raises(SourceError, match="No file matches"):
+        take("*.csv")
+
+
+def test_rows_of_many_blocks_stay_in_order(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table]
+) -> None:
+    count = 400_000
+    (tmp_path / "x.csv").write_text("id,who\n" + "".join(f'{n},"some text, {n}"\n' for n in range(count)))
+    rows = take("x.csv", shape=table(id="integer"))
+    assert [row["id"] for row in rows] == list(range(count))
