@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from core.digest import document_digest
 from core.errors import InternalError, UsageError
 
 _building: ContextVar[type | None] = ContextVar("sluice_building", default=None)
@@ -91,6 +92,11 @@ class TableFile:
     rows: int
     size_bytes: int
     sha256: str
+
+
+def set_digest(tables: Mapping[str, TableFile]) -> str:
+    """SHA-256 over a set of files, hex: the RFC 8785 form of {table: file digest}. The ledger names releases by it."""
+    return document_digest({name: table.sha256 for name, table in tables.items()})
 
 
 def _frozen(tables: Mapping[str, TableFile]) -> Mapping[str, TableFile]:

@@ -1,0 +1,106 @@
+"""A data contract from its file: the Open Data Contract Standard v3.1.0 or v3.2.0 with our terms in customProperties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from contracts.compile import compile_checks
+from contracts.locate import read_yaml
+from contracts.model import Contract
+from contracts.own import check_own_keys
+from contracts.problems import Problem, Problems
+from contracts.reading import Node
+from contracts.standard import check_model, check_standard
+from contracts.tables import finish_tables, read_tables, sensitive_column
+from contracts.terms import (
+    check_names,
+    check_variables,
+    read_privacy,
+    read_quarantine,
+    read_recipient,
+    read_source,
+    read_term,
+)
+from core.digest import document_digest
+from core.errors import ContractError
+
+UNSAID = "unknown"  # what stands for a tenant that the contract doesn't name
+
+
+def load_contract(path: Path) -> Contract:
+    """The contract in a file, whole and checked.
+
+    Raises ContractError that lists every problem, one a line as "file:line: what. remedy"; `facts["problems"]` has them as
+    values. Whether the contract is in force is not asked here, see `contracts.decide`.
+    """
+    contract, problems = _read(Path(path))
+    if contract is None or problems:
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        listed = "\n".join(str(problem) for problem in problems)
+        raise ContractError(f"The contract can't be used, {count}:\n{listed}", problems=problems)
+    return contract
+
+
+def check_contract(path: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with a contract file, top of the file first; empty when it can be used."""
+    return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[Contract | None, tuple[Problem, ...]]:
+    problems = Problems(path)
+    data = read_yaml(path, problems).data
+    if data is not None and not isinstance(data, dict):
+        problems.add(
+            (), "The file doesn't hold a mapping.", "A contract starts with keys like apiVersion and kind."
+        )
+    if not isinstance(data, dict):
+        return None, problems.in_order()
+    node = Node(check_standard(data, problems), (), problems, "The contract")
+    contract = _contract(node, data, path)
+    if not problems.found:
+        check_model(data, problems)
+    return (None if problems.found else contract), problems.in_order()
+
+
+def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
+    """The contract, or None when what is wrong leaves nothing to build; problems are said on the way."""
+    check_own_keys(node.value, node.problems)
+    check_names(node)
+    check_variables(node, node.value)
+    if node.value.get("kind") is not None and node.get("status") is None and data.get("status") is None:
+        node.say(
+            "`status` is missing.",
+            "Add status: draft, and status: active once both parties agreed.",
+            key="status",
+        )
+    term, recipient, quarantine = read_term(node), read_recipient(node), read_quarantine(node)
+    table_nodes = read_tables(node)
+    persons = any(table.about_persons for table in table_nodes)
+    privacy = read_privacy(node, persons=persons, sensitive=sensitive_column(table_nodes))
+    source = read_source(node, base=path.resolve().parent, tables=len(table_nodes))
+    tables = finish_tables(table_nodes, privacy)
+    checked = compile_checks(table_nodes, tables, privacy)
+    if node.problems.found or term is None or source is None:
+        return None
+    description = node.get("description") or {}
+    return Contract(
+        id=node.get("id"),
+        version=node.get("version"),
+        name=node.get("name") or node.get("id"),
+        status=node.get("status"),
+        digest=document_digest(data),
+        tenant=node.get("tenant") or UNSAID,
+        recipient=recipient,
+        purpose=description.get("purpose") or "",
+        term=term,
+        source=source,
+        privacy=privacy,
+        max_quarantined=quarantine,
+        tables=tuple(
+            replace(table, checks=checks, notes=notes)
+            for table, (checks, notes) in zip(tables, checked, strict=True)
+        ),
+        path=path.resolve(),
+    )

@@ -1,0 +1,89 @@
+"""What is wrong with a contract file, where, and what its author can do: a list, never the first mistake only."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Where = tuple[str | int, ...]  # a place in the document: ("schema", 0, "properties", 3)
+Mark = tuple[int, int]  # line and column, both from 1
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake. line, column: from 1; 0 when the file as a whole is meant. where: JSON path, e.g. `schema[0].name`."""
+
+    path: Path
+    line: int
+    column: int
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return f"{place}: {self.what} {self.remedy}"
+
+
+@dataclass
+class Problems:
+    """Gathers problems of one file, and knows the line of each place in it."""
+
+    path: Path
+    marks: Mapping[Where, Mark] = field(default_factory=dict)
+    found: list[Problem] = field(default_factory=list)
+    _dead: set[Where] = field(default_factory=set)
+
+    def add(self, where: Where, what: str, remedy: str, *, dead: bool = False) -> None:
+        """Takes one more problem. dead: nothing more is said about this place or anything in it."""
+        if any(where[:depth] in self._dead for depth in range(1, len(where) + 1)):
+            return
+        if dead and where:
+            self._dead.add(where)
+        line, column = self._mark(where)
+        problem = Problem(self.path, line, column, json_path(where), what, remedy)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def _mark(self, where: Where) -> Mark:
+        """The nearest place that has a line: what is missing is told at its parent."""
+        while where and where not in self.marks:
+            where = where[:-1]
+        return self.marks.get(where, (1, 1))
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """All problems, top of the file first."""
+        return tuple(sorted(self.found))
+
+
+def json_path(where: Where) -> str:
+    """`schema[0].properties[3].name` for a place; `$` for the whole document."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in where)
+    return text.removeprefix(".") or "$"
+
+
+def shown(value: object, *, limit: int = 60) -> str:
+    """A name or a word of the contract on one line, shortened, without control characters."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was probably meant to be."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def choose(name: str, known: Iterable[str]) -> str:
+    """The remedy for a name that isn't known: the nearest one, or all there are."""
+    candidates = sorted(known)
+    close = nearest(name, candidates)
+    if close:
+        return f"Did you mean `{shown(close)}`?"
+    if not candidates:
+        return "There is none to choose from."
+    listed = ", ".join(f"`{shown(candidate)}`" for candidate in candidates[:12])
+    return f"Choose from {listed}{', ...' if len(candidates) > 12 else ''}."

@@ -1,0 +1,227 @@
+"""The contract's own terms: who, until when, under which privacy limits, from which source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from contracts.model import PrivacyTerms, Source, Term
+from contracts.own import own
+from contracts.problems import choose, shown
+from contracts.reading import Node
+
+# The connectors that Sluice has; connectors/registry.py builds them, and a test holds the two against each other.
+CONNECTORS = ("files", "completejourney")
+FILE_FORMATS = ("csv", "tsv", "parquet", "json", "jsonl", "jsonlines", "ndjson")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
+_VARIABLE = re.compile(r"\$\{\s*[A-Za-z_][A-Za-z0-9_.]*\s*(:-[^}]*)?\}")
+_NOT_OPTIONS = {
+    "id",
+    "server",
+    "type",
+    "path",
+    "format",
+    "description",
+    "environment",
+    "roles",
+    "customProperties",
+}
+
+
+def check_names(node: Node) -> None:
+    """The contract's id and version go into files, DAGs and the ledger: plain tokens only."""
+    for key, pattern, example in (("id", _ID, "grocery-demand"), ("version", _VERSION, "1.0.0")):
+        value = node.get(key)
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            node.say(
+                f"The contract's {key} isn't a plain token.",
+                f"Use up to {'128' if key == 'id' else '64'} letters, digits, dots, hyphens and underscores, like `{example}`.",
+                key=key,
+            )
+    for key in ("name", "tenant", "status"):
+        value = node.get(key)
+        if isinstance(value, str) and not (value.strip() and value.isprintable()):
+            node.say(
+                f"The contract's {key} is blank or holds control characters.", "Write plain text.", key=key
+            )
+
+
+def read_term(node: Node) -> Term | None:
+    """sluiceTerm {from, until}: the days on which the contract is in force, both included."""
+    given = own(node, "sluiceTerm")
+    if given is None:
+        _lacks(node, "sluiceTerm", 'value: {from: "2026-01-01", until: "2026-12-31"}')
+        return None
+    if not given.mapping(("from", "until"), required=("from", "until")):
+        return None
+    start, end = given.day("from"), given.day("until")
+    if start is None or end is None:
+        return None
+    if start > end:
+        given.say("sluiceTerm ends before it starts.", "Swap `from` and `until`.", key="until")
+        return None
+    return Term(start=start, end=end)
+
+
+def read_recipient(node: Node) -> str:
+    """sluiceRecipient: who gets the data."""
+    given = own(node, "sluiceRecipient")
+    if given is None:
+        _lacks(node, "sluiceRecipient", "value: the recipient's name")
+        return ""
+    if not isinstance(given.value, str) or not given.value.strip() or not given.value.isprintable():
+        given.say("sluiceRecipient must be a name in plain text.", "Put it in quotes.")
+        return ""
+    return given.value
+
+
+def read_quarantine(node: Node) -> float:
+    """sluiceQuarantine {maxShare}: the largest share of a table's rows that may be set aside; 0 when not given."""
+    given = own(node, "sluiceQuarantine")
+    if given is None or not given.mapping(("maxShare",), required=("maxShare",)):
+        return 0.0
+    return given.share("maxShare", one=True) or 0.0
+
+
+def read_privacy(node: Node, *, persons: bool, sensitive: Node | None) -> PrivacyTerms | None:
+    """sluicePrivacy {unit, k, l, maxSuppressed}.
+
+    persons: whether any table is about persons; without privacy terms that is refused. sensitive: a column with the role
+    sensitive, if there is one: then l is 2 unless more is asked for, and never less.
+    """
+    given = own(node, "sluicePrivacy")
+    if given is None:
+        if persons:
+            _lacks(node, "sluicePrivacy", "value: {unit: ..., k: 5, l: 2}, because tables are about persons")
+        return None
+    if not given.mapping(("unit", "k", "l", "maxSuppressed"), required=("unit", "k")):
+        return None
+    unit, k = given.text("unit"), given.whole("k", least=2)
+    least = 2 if sensitive is not None else 1
+    l_distinct = given.whole("l", least=1)
+    if l_distinct is not None and l_distinct < least:
+        given.say(
+            f"sluicePrivacy: `l` is {l_distinct}, and there is a sensitive column.",
+            "Write 2 or more: else a class may tell its people's sensitive value.",
+            key="l",
+        )
+    max_suppressed = given.share("maxSuppressed", one=False)
+    if unit is None or k is None:
+        return None
+    return PrivacyTerms(
+        unit=unit, k=k, l=max(l_distinct or least, least), max_suppressed=max_suppressed or 0.0
+    )
+
+
+def read_source(node: Node, *, base: Path, tables: int) -> Source | None:
+    """The server that the data comes from: the only one, or the one that names a connector."""
+    servers = list(node.each("servers"))
+    if not servers:
+        node.say(
+            "The contract names no server to get the data from.",
+            "Add servers: [{server: ..., type: local, path: ..., format: ...}].",
+            key="servers",
+        )
+        return None
+    _distinct_servers(servers)
+    named = [server for server in servers if own(server, "sluiceConnector") is not None]
+    if len(named) > 1 or (len(servers) > 1 and not named):
+        told = "Several servers name" if named else "There are several servers, and none names"
+        (named or servers)[-1].say(
+            f"{told} a connector.", "Give the customProperty sluiceConnector to the one that data comes from."
+        )
+        return None
+    server = (named or servers)[0]
+    connector = _connector(server)
+    if connector is None:
+        return None
+    path, kind = server.get("path"), server.get("format")
+    if connector == "files":
+        _check_files(server, tables=tables)
+    options = {
+        key: str(value)
+        for key, value in server.value.items()
+        if key not in _NOT_OPTIONS and isinstance(value, (str, int, float))
+    }
+    return Source(
+        connector=connector, path=path, format=kind.lower() if kind else None, base=base, options=options
+    )
+
+
+def _connector(server: Node) -> str | None:
+    given = own(server, "sluiceConnector")
+    if given is not None:
+        if given.value not in CONNECTORS:
+            given.say(f"There is no connector `{shown(given.value)}`.", choose(str(given.value), CONNECTORS))
+            return None
+        return str(given.value)
+    if server.get("type") == "local":
+        return "files"
+    remedy = "Use type local for files, or type custom with the customProperty sluiceConnector."
+    server.say(f"No connector reads a server of type `{shown(server.get('type'))}`.", remedy, key="type")
+    return None
+
+
+def _check_files(server: Node, *, tables: int) -> None:
+    path, kind = server.get("path"), server.get("format")
+    if not isinstance(path, str) or not path.strip() or "\0" in path:
+        server.say(
+            "The server has no path to read files from.", "Add path: a file, a folder or a glob.", key="path"
+        )
+    elif tables > 1 and "{table}" not in path and (not Path(path).suffix or set(path) & set("*?[")):
+        server.say(
+            f"The path names the same files for each of {tables} tables.",
+            "Put {table} into it; it becomes each table's physical name.",
+            key="path",
+        )
+    if kind is not None and kind.lower() not in FILE_FORMATS:
+        server.say(f"The file format is `{shown(kind)}`.", choose(str(kind), FILE_FORMATS), key="format")
+
+
+def _distinct_servers(servers: list[Node]) -> None:
+    seen: set[str] = set()
+    for server in servers:
+        name = server.get("server")
+        if name in seen:
+            server.say(
+                f"Two servers are called `{shown(name)}`.", "Give each a name of its own.", key="server"
+            )
+        if name:
+            seen.add(name)
+
+
+def check_variables(node: Node, value: object, *where: str | int) -> None:
+    """Refuses ${VARIABLES}: what is agreed must stand in the contract, whose digest both parties sign.
+
+    Prose, customProperties of others and SQL (whose placeholders look alike) are left alone.
+    """
+    if isinstance(value, str) and _VARIABLE.search(value):
+        node.problems.add(
+            (*node.where, *where),
+            "A ${variable} stands where a value belongs.",
+            "Write the value itself: the agreed text must say all that is agreed.",
+        )
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            check_variables(node, item, *where, i)
+    elif isinstance(value, dict):
+        if "property" in value and not str(value["property"]).startswith("sluice"):
+            return
+        for key, item in value.items():
+            if key not in (
+                "description",
+                "query",
+                "pattern",
+                "transformLogic",
+                "transformDescription",
+                "support",
+                "team",
+            ):
+                check_variables(node, item, *where, key)
+
+
+def _lacks(node: Node, key: str, example: str) -> None:
+    node.say(
+        f"The contract lacks {key}.", f"Add the customProperty {key} with {example}.", key="customProperties"
+    )

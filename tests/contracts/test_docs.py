@@ -1,0 +1,61 @@
+"""docs/contract.md describes what the code reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors import registry
+from contracts import cellplan, own, rules, standard, terms
+from contracts.checks import FORMATS
+from contracts.columns import ALLOWED
+from contracts.model import LogicalType, Role, TableKind, Transform
+
+DOC = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+WORDS = set(re.findall(r"[A-Za-z0-9.]+", DOC))
+
+
+@pytest.mark.parametrize("key", own.KEYS)
+def test_each_of_our_keys_has_a_row(key: str) -> None:
+    assert f"| `{key}` |" in DOC
+
+
+def test_no_key_is_described_that_the_code_does_not_know() -> None:
+    assert set(re.findall(r"\bsluice[A-Z]\w+", DOC)) == set(own.KEYS)
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted(
+        {
+            *cellplan._KEYS, *cellplan._AGGREGATES, *terms.CONNECTORS, *standard.VERSIONS, *rules.BOUNDS, *rules._METRICS,
+            *FORMATS, *(kind.value for kind in (*LogicalType, *TableKind, *Role, *Transform)),
+            "unit", "k", "l", "maxSuppressed", "maxShare", "from", "until", "width", "origin", "label", "decimals",
+            "natural", "ordered", "tree",
+        }
+    ),
+)  # fmt: skip
+def test_each_word_of_our_keys_is_described(word: str) -> None:
+    assert word in WORDS
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_table_of_roles_is_the_codes(role: Role) -> None:
+    row = next(line for line in DOC.splitlines() if line.startswith(f"| `{role.value}` |"))
+    assert re.findall(r"`(\w+)`", row)[1:] == [transform.value for transform in ALLOWED[role]]
+
+
+def test_the_examples_are_yaml() -> None:
+    blocks = re.findall(r"(?:^    .*\n)+", DOC, flags=re.MULTILINE)
+    assert len(blocks) == 3
+    for block in blocks:
+        loaded: Any = yaml.safe_load(block)
+        assert loaded
+
+
+def test_connectors_are_those_that_are_registered() -> None:
+    assert set(registry.CONNECTORS) == set(terms.CONNECTORS)
