@@ -52,6 +52,12 @@ class Fact:
 
 _COUNT, _SHARE = Count(), Share()
 _WINDOW = Record((("start", Bound()), ("end", Bound())), partial=True)
+_CELLS = Record(
+    tuple(
+        (name, _COUNT)
+        for name in ("facts", "units", "cells", "smallest", "suppressed_facts", "suppressed_units")
+    )
+)
 _STAGED_TABLE = Record((("sha256", DIGEST_TYPE), ("rows", _COUNT)))
 
 # The same rule as for kinds: facts are added, never removed or narrowed.
@@ -84,11 +90,16 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "risk_mean": Fact(_SHARE, "mean prosecutor risk"),
             "unique_before": Fact(_SHARE, "share of units alone in their class before"),
             "unique_after": Fact(_SHARE, "share of units alone in their class after"),
+            "cells": Fact(
+                MapOf(_CELLS),
+                "what became of facts, by table: facts and units received, cells, fewest units in one",
+            ),
         },
         EventKind.RELEASE_STAGED: {
             "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
             "digest": Fact(DIGEST_TYPE, "SHA-256 over the staged set", needed=True),
             "tables": Fact(MapOf(_STAGED_TABLE), "digest and rows of each staged file", needed=True),
+            "documents": Fact(MapOf(DIGEST_TYPE), "digest of each report that lies beside the release"),
         },
         EventKind.RELEASE_REVEALED: {
             "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),

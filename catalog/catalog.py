@@ -15,12 +15,12 @@ from audit.ledger import Receipt
 from catalog.delta import commit
 from catalog.manifest import Manifests
 from catalog.query import Answer, answer
-from catalog.release import Release, ReleaseTable, Staged, staged_digest
+from catalog.release import Release, ReleaseTable, Staged
 from catalog.staging import check, clear_unfinished, folder_name, locked, place, place_document
 from contracts.model import Contract
 from core.clock import Clock, utc_now
 from core.errors import CatalogError, IntegrityError, InternalError
-from core.proof import TableFile, prover
+from core.proof import TableFile, prover, set_digest
 from core.store import StateError, Store
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Catalog:
                 f"The tables of release {safe.release} aren't those of contract {contract.id}.",
                 remedy="Start the run again.",
             )
-        if staged_digest(safe.tables) != safe.digest:
+        if set_digest(safe.tables) != safe.digest:
             raise IntegrityError(
                 "The release's digest isn't that of its tables.", remedy="Start the run again."
             )
@@ -234,7 +234,7 @@ def _speaks_of(receipt: Receipt, staged: Staged) -> None:
             f"The receipt {receipt.name} doesn't speak of the staging of release {staged.release}.",
             remedy="Reveal a release with the receipt of its own staging.",
         )
-    if not staged.digest == receipt.digest == staged_digest(staged.tables):
+    if not staged.digest == receipt.digest == set_digest(staged.tables):
         raise IntegrityError(
             f"The ledger recorded other content for release {staged.release} than what is staged.",
             remedy="Find out why the same source gave another release; then change the contract's version and run again.",

@@ -21,6 +21,7 @@ from catalog.manifest import Manifest
 from catalog.release import Release, ReleaseTable
 from core.digest import file_digest
 from core.errors import IntegrityError, UsageError
+from core.sql import quoted
 
 _OWN_SCHEMAS = {"main", "temp", "pg_catalog", "information_schema", "system", "memory"}
 _LOCKED = (
@@ -154,8 +155,8 @@ def _attach(con: duckdb.DuckDBPyConnection, read: _Read) -> None:
         if path not in sources:
             sources[path] = f"_published_{len(sources)}"
             con.register(sources[path], ds.dataset(str(path), format="parquet"))
-        con.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-        con.execute(f"CREATE VIEW {_quoted(schema)}.{_quoted(name)} AS FROM {sources[path]}")
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        con.execute(f"CREATE VIEW {quoted(schema)}.{quoted(name)} AS FROM {sources[path]}")
 
 
 def _proved(release: Release, table: ReleaseTable) -> Path:
@@ -219,7 +220,3 @@ def _refused(error: duckdb.Error) -> UsageError:
 def _listed(names: Mapping[str, object] | Sequence[str], most: int = 20) -> str:
     shown = ", ".join(sorted(names)[:most])
     return (shown if len(names) <= most else f"{shown}, …") or "none yet"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from core.digest import document_digest
 from core.proof import Sealed, TableFile
 
 
@@ -15,7 +14,7 @@ from core.proof import Sealed, TableFile
 class Staged(Sealed):
     """A release whose files lie durably in the catalog and are named by no commit yet. Built by `Catalog.stage`.
 
-    digest: `staged_digest` of the tables, which the ledger's receipt has to carry.
+    digest: `set_digest` of the tables, which the ledger's receipt has to carry.
     """
 
     contract_id: str
@@ -73,8 +72,3 @@ class Release(Sealed):
             "receipt": self.receipt,
             "published_at": self.published_at.isoformat(),
         }
-
-
-def staged_digest(tables: Mapping[str, TableFile]) -> str:
-    """SHA-256 over a staged set, hex: the RFC 8785 form of {table: file digest}. Same as `Anonymized.digest`."""
-    return document_digest({name: table.sha256 for name, table in tables.items()})

@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
-from core.digest import document_digest, file_digest
+from core.digest import file_digest
 from core.errors import IntegrityError, PrivacyError
 from core.keys import ContractKeys
 from core.progress import Progress, silent
-from core.proof import Sealed, TableFile, Validated, prover
-from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of, text
-from privacy.measures import class_sizes, l_diversity, only_row, quoted
+from core.proof import Sealed, TableFile, Validated, prover, set_digest
+from core.sql import quoted, text
+from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
+from privacy.measures import class_sizes, l_diversity, only_row
 from privacy.pseudonym import pseudonymize
 from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
 from privacy.subjects import NO_PROFILE, SafeSubjects, generalize
@@ -49,11 +50,6 @@ class Anonymized(Sealed):
 
 
 anonymized_from = prover(Anonymized)
-
-
-def published_digest(tables: Mapping[str, TableFile]) -> str:
-    """SHA-256 over a set of published files: their tables' names and their digests, in RFC 8785 form."""
-    return document_digest({name: table.sha256 for name, table in tables.items()})
 
 
 def anonymize(
@@ -103,9 +99,10 @@ def _anonymize(
     cells: dict[str, CellCounts] = {}
     files: dict[str, TableFile] = {}
     min_units = max((t.cells.segment_min_units for t in contract.tables if t.cells and t.cells.segments_of), default=None)
-    for table in sorted(contract.tables, key=lambda table: table.kind is TableKind.FACTS):  # segments before facts
+    for number, table in sorted(enumerate(contract.tables), key=lambda item: item[1].kind is TableKind.FACTS):
+        # Facts last: they need the segments. Files are numbered, since a table may be called anything.
         progress(f"anonymize {table.name}")
-        source, target = validated.tables[table.name].path, out / f"{table.name}.parquet"
+        source, target = validated.tables[table.name].path, out / f"table-{number}.parquet"
         if table.kind is TableKind.SUBJECTS:
             raw = pq.read_table(source)
             safe = generalize(raw, contract, table, keys, segment_min_units=min_units)
@@ -135,7 +132,7 @@ def _anonymize(
         contract_id=contract.id,
         contract_digest=contract.digest,
         release=contract.release_name(validated.source_digest, validated.window),
-        digest=published_digest(files),
+        digest=set_digest(files),
         tables=files,
         report=report,
         documents={**documents, DISCLOSURE: disclosure},

@@ -22,7 +22,8 @@ import duckdb
 from contracts.model import CellPlan, Level, Measure
 from core.errors import PrivacyError
 from core.progress import Progress, silent
-from privacy.measures import only_row, quoted
+from core.sql import quoted, text
+from privacy.measures import only_row
 
 SEGMENT = "segment"
 REST = "(rest)"  # the segment of a cell that gathers what the segments' own cells could not show
@@ -215,11 +216,6 @@ def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequenc
 def _by_rung(expressions: Sequence[str], name: str) -> str:
     whens = " ".join(f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions))
     return f"CASE {whens} END AS {quoted(name)}"
-
-
-def text(value: str) -> str:
-    """A string as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _measure(measure: Measure, column: str) -> str:

@@ -230,8 +230,9 @@ def _first_and_last(distinct, order, start, end, column, rank, count, seen, firs
 
 
 @njit(cache=True, nogil=True)
-def _split(codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit,
-           rank, seen, first, last, generation):  # type: ignore[no-untyped-def]  # fmt: skip
+def _split(  # type: ignore[no-untyped-def]
+    codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit, rank, seen, first, last, generation
+):
     """The best safe cut of a slice, done in place; returns where the right part starts, or -1."""
     dimensions = codes.shape[1]
     columns = distinct.shape[1]

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from core.errors import PrivacyError
+from core.sql import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,6 @@ class ClassSizes:
     def mean(self) -> float:
         """Persons per class; 0 without classes."""
         return self.units / self.classes if self.classes else 0.0
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def only_row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:

@@ -54,4 +54,4 @@ def _message(value: Any) -> bytes:
         return b"f:" + value.hex().encode()
     if isinstance(value, str):
         return b"s:" + value.encode()
-    return b"d:" + value.isoformat().encode()
+    return b"d:" + str(value.isoformat()).encode()

@@ -20,9 +20,9 @@ from catalog.release import Release, Staged
 from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
 from core.digest import file_digest
 from core.keys import KeyStore
-from core.proof import TableFile
+from core.proof import TableFile, set_digest
 from core.store import SqliteStore
-from privacy.anonymize import Anonymized, anonymized_from, published_digest
+from privacy.anonymize import Anonymized, anonymized_from
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
@@ -81,7 +81,7 @@ class Hall:
             contract_id=self.contract.id,
             contract_digest=self.contract.digest,
             release=release,
-            digest=published_digest(files),
+            digest=set_digest(files),
             tables=files,
             report={"k_reached": 5},
             documents={"disclosure.json": report},

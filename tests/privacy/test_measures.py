@@ -51,5 +51,5 @@ def test_without_quasi_identifiers_all_are_one_class() -> None:
 
 
 def test_a_missing_column_is_named_with_those_that_exist() -> None:
-    with pytest.raises(PrivacyError, match="No column `agee` to measure. There are: age, household."):
+    with pytest.raises(PrivacyError, match=r"No column `agee` to measure\. There are: age, household\."):
         k_anonymity(pa.table({"age": [1], "household": [1]}), ["agee"], unit="household")

@@ -1,0 +1,1 @@
+"""The route of a dataset, step by step, and what the steps share: staging, validation, wiring."""

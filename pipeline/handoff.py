@@ -1,0 +1,106 @@
+"""What passes between the steps of a run: a small JSON file, named by its path and digest, that names files and digests.
+
+The receiving step reads the file, holds it against the digest it was given, and holds each table against the digest in
+it, before a proof type is built from it. A changed byte anywhere is an IntegrityError, and nothing of it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.digest import canonical, file_digest, sha256_hex
+from core.errors import IntegrityError
+from core.proof import TableFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handoff:
+    """A step's result by path and digest; small enough for Airflow's database, and without any value of a row."""
+
+    path: Path
+    sha256: str
+
+    def as_json(self) -> dict[str, str]:
+        """{"path", "sha256"}: what travels through XCom."""
+        return {"path": str(self.path), "sha256": self.sha256}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, str]) -> Handoff:
+        """The inverse of `as_json`."""
+        return cls(path=Path(value["path"]), sha256=value["sha256"])
+
+
+def write_handoff(folder: Path, step: str, content: Mapping[str, Any]) -> Handoff:
+    """Writes `<folder>/<step>.json` whole or not at all (mode 0600), and names it."""
+    data = canonical({**content, "step": step})
+    path = folder / f"{step}.json"
+    fresh = folder / f".{step}.json.new"
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return Handoff(path=path, sha256=sha256_hex(data))
+
+
+def read_handoff(handoff: Handoff) -> dict[str, Any]:
+    """The content of a handoff that is what its digest says. Raises IntegrityError otherwise, or when it's gone."""
+    try:
+        data = handoff.path.read_bytes()
+    except FileNotFoundError:
+        raise IntegrityError(
+            f"The run's {handoff.path.stem} step left nothing here any more.",
+            where=str(handoff.path),
+            remedy="A run's folder goes when it ends: clear the run from its first task, or start a new one.",
+        ) from None
+    if sha256_hex(data) != handoff.sha256:
+        raise IntegrityError(
+            f"The handoff of the {handoff.path.stem} step is not what that step wrote.",
+            where=str(handoff.path),
+            remedy="Find out who changed it; then start the run again.",
+        )
+    content: dict[str, Any] = json.loads(data)
+    return content
+
+
+def tables_as_json(tables: Mapping[str, TableFile], folder: Path) -> list[dict[str, Any]]:
+    """Table files with paths relative to the run's folder."""
+    return [
+        {
+            "name": table.name,
+            "path": str(table.path.relative_to(folder)),
+            "rows": table.rows,
+            "size_bytes": table.size_bytes,
+            "sha256": table.sha256,
+        }
+        for table in tables.values()
+    ]
+
+
+def tables_from_json(entries: list[dict[str, Any]], folder: Path) -> dict[str, TableFile]:
+    """Table files whose bytes were just held against their digests. Raises IntegrityError for a changed or lost file."""
+    tables = {}
+    for entry in entries:
+        path = folder / entry["path"]
+        if not path.is_file() or file_digest(path) != entry["sha256"]:
+            raise IntegrityError(
+                f"The staged file of `{entry['name']}` is not what the step before wrote.",
+                where=str(path),
+                remedy="Find out who changed it; then start the run again.",
+                table=entry["name"],
+            )
+        tables[entry["name"]] = TableFile(
+            name=entry["name"],
+            path=path,
+            rows=entry["rows"],
+            size_bytes=entry["size_bytes"],
+            sha256=entry["sha256"],
+        )
+    return tables

@@ -1,0 +1,409 @@
+"""The route of a dataset, step by step: check, receive, validate, anonymize, publish, clean.
+
+Each step takes the handoff of the one before and gives its own, so that the steps may run in one process (`run`) or in
+a process each (Airflow). Every step reads the contract anew and refuses when its text changed since the run began, or
+when it isn't in force any more; every file is held against its digest before it's used; every step may be run again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.events import DatasetRef, Event, EventKind
+from audit.ledger import Receipt
+from catalog.release import Release
+from connectors.base import receive as receive_tables
+from connectors.base import received_from
+from connectors.registry import connector_for
+from contracts.decide import require
+from contracts.model import Contract
+from contracts.shelf import find_contract
+from core.digest import file_digest
+from core.errors import ContractError, IntegrityError
+from core.progress import Progress, silent
+from core.proof import Window
+from pipeline.handoff import Handoff, read_handoff, tables_as_json, tables_from_json, write_handoff
+from pipeline.home import Home
+from pipeline.validate import RESULT as VALIDATION
+from pipeline.validate import validate as validate_tables
+from pipeline.validate import validated_from
+from privacy.anonymize import Anonymized, anonymized_from
+from privacy.anonymize import anonymize as anonymize_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """How a run ended. new: False when this release was already published, so that nothing was done twice."""
+
+    run_id: str
+    release: Release
+    new: bool
+
+    def as_json(self) -> dict[str, object]:
+        """The release as the catalog lists it, and whether this run published it."""
+        return {"run": self.run_id, "new": self.new, **self.release.as_json()}
+
+
+def run(
+    ref: str, *, home: Home, run_id: str | None = None, window: Window | None = None, progress: Progress = silent
+) -> Publication:
+    """The whole route in this process; raw data is gone afterwards, whatever happens. Raises what the steps raise."""
+    run_id = run_id or str(uuid.uuid4())
+    step = "check"
+    try:
+        progress("check")
+        handoff = check(ref, run_id=run_id, home=home, window=window or Window())
+        for step, act in (("receive", receive), ("validate", validate), ("anonymize", anonymize)):
+            progress(step)
+            handoff = act(handoff, home=home, progress=progress)
+        step = "publish"
+        progress(step)
+        return publish(handoff, home=home, progress=progress)
+    except BaseException as error:
+        failed(run_id, step=step, error=type(error).__name__, home=home)
+        raise
+    finally:
+        clean(run_id, home=home)
+
+
+def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) -> Handoff:
+    """Begins a run: the contract is whole and in force today.
+
+    ref: a contract's id or its file's path. Raises ContractError naming the clause that stands in the way.
+    """
+    contract = find_contract(ref, home.settings.contracts)
+    require(contract, door="release", at=home.clock())
+    folder = _folder(run_id, home)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    content = {
+        "run_id": run_id,
+        "contract_file": str(contract.path.resolve()) if contract.path else ref,
+        "contract_id": contract.id,
+        "contract_version": contract.version,
+        "contract_digest": contract.digest,
+        "window": (window or Window()).as_json(),
+    }
+    _record(EventKind.RUN_STARTED, contract, home, run_id=run_id, subject=_run_uuid(run_id), facts={})
+    return write_handoff(folder, "checked", content)
+
+
+def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
+    """Fetches the contract's tables from the platform. When their release is published already, says so and stops there."""
+    state, contract, folder = _open(handoff, home, "checked")
+    window = Window.from_json(state["window"])
+    received = receive_tables(connector_for(contract), contract, window, out=folder / "received", progress=progress)
+    _record(
+        EventKind.DATA_RECEIVED,
+        contract,
+        home,
+        run_id=state["run_id"],
+        subject=_run_uuid(state["run_id"]),
+        facts={
+            "digest": received.digest,
+            "rows": {name: table.rows for name, table in received.tables.items()},
+            "connector": contract.source.connector,
+            "window": {side: at for side, at in window.as_json().items() if at},
+        },
+        inputs=tuple(DatasetRef(namespace=_source_namespace(contract), name=t.physical_name) for t in contract.tables),
+    )
+    release = contract.release_name(received.digest, window)
+    return write_handoff(
+        folder,
+        "received",
+        {
+            **_about(state),
+            "source_digest": received.digest,
+            "tables": tables_as_json(received.tables, folder),
+            "release": release,
+            "already_published": home.catalog.find(release) is not None,
+        },
+    )
+
+
+def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
+    """Holds every row against the contract's rules; rows that break one go to quarantine."""
+    state, contract, folder = _open(handoff, home, "received")
+    if state["already_published"]:
+        return handoff
+    received = received_from(
+        contract_id=contract.id,
+        contract_digest=contract.digest,
+        window=Window.from_json(state["window"]),
+        tables=tables_from_json(state["tables"], folder),
+        digest=state["source_digest"],
+    )
+    validated = validate_tables(
+        received,
+        contract,
+        out=folder / "validated",
+        quarantine=home.settings.quarantine / contract.slug / state["release"],
+        progress=progress,
+    )
+    found = json.loads((folder / "validated" / VALIDATION).read_text(encoding="utf-8"))
+    _record(
+        EventKind.DATA_VALIDATED,
+        contract,
+        home,
+        run_id=state["run_id"],
+        subject=_run_uuid(state["run_id"]),
+        facts={
+            "checks": len(found["checks"]),
+            "failed_warnings": found["failed_warnings"],
+            "quarantined": dict(validated.quarantined),
+        },
+    )
+    return write_handoff(
+        folder,
+        "validated",
+        {
+            **_about(state),
+            "source_digest": validated.source_digest,
+            "tables": tables_as_json(validated.tables, folder),
+            "quarantined": dict(validated.quarantined),
+            "release": state["release"],
+            "already_published": False,
+        },
+    )
+
+
+def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
+    """Makes the release safe under the contract's limits, measured on the files as written."""
+    state, contract, folder = _open(handoff, home, "validated")
+    if state["already_published"]:
+        return handoff
+    validated = validated_from(
+        contract_id=contract.id,
+        contract_digest=contract.digest,
+        window=Window.from_json(state["window"]),
+        source_digest=state["source_digest"],
+        tables=tables_from_json(state["tables"], folder),
+        quarantined=state["quarantined"],
+    )
+    safe = anonymize_tables(
+        validated,
+        contract,
+        home.keys.contract_keys(contract.id),
+        out=folder / "anonymized",
+        documents={VALIDATION: folder / "validated" / VALIDATION},
+        progress=progress,
+    )
+    _record(
+        EventKind.DATA_ANONYMIZED,
+        contract,
+        home,
+        run_id=state["run_id"],
+        subject=_run_uuid(state["run_id"]),
+        facts=_risk_facts(safe),
+    )
+    return write_handoff(
+        folder,
+        "anonymized",
+        {
+            **_about(state),
+            "tables": tables_as_json(safe.tables, folder),
+            "release": safe.release,
+            "digest": safe.digest,
+            "report": dict(safe.report),
+            "documents": {name: str(path.relative_to(folder)) for name, path in safe.documents.items()},
+            "already_published": False,
+        },
+    )
+
+
+def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Publication:
+    """Stages the release, records it, then reveals it: in the log before anyone can see it."""
+    state, contract, folder = _open(handoff, home, "anonymized")
+    run_id, new = state["run_id"], not state["already_published"]
+    if new:
+        safe = anonymized_from(
+            contract_id=contract.id,
+            contract_digest=contract.digest,
+            release=state["release"],
+            digest=state["digest"],
+            tables=tables_from_json(state["tables"], folder),
+            report=state["report"],
+            documents={name: folder / path for name, path in state["documents"].items()},
+        )
+        progress("stage")
+        staged = home.catalog.stage(safe, contract)
+        receipt = _record(
+            EventKind.RELEASE_STAGED,
+            contract,
+            home,
+            run_id=run_id,
+            subject=staged.release,
+            facts={
+                "release": staged.release,
+                "digest": staged.digest,
+                "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
+                "documents": {name: file_digest(path) for name, path in safe.documents.items()},
+            },
+        )
+        progress("reveal")
+        release = home.catalog.reveal(staged, receipt, contract)
+    else:
+        found = home.catalog.find(state["release"])
+        if found is None:
+            raise IntegrityError(
+                f"Release {state['release']} was published when this run began, and is gone now.",
+                remedy="Look at `sluice audit log`; then start the run again.",
+            )
+        release = found
+    # Both are told once for each release and run: a run that was cut off in between completes them here.
+    _record(
+        EventKind.RELEASE_REVEALED,
+        contract,
+        home,
+        run_id=run_id,
+        subject=release.release,
+        facts={"release": release.release, "tables": {table.name: table.version for table in release.tables}},
+        outputs=tuple(DatasetRef(namespace="sluice://catalog", name=f"{contract.slug}/{t.name}") for t in release.tables),
+    )
+    _record(
+        EventKind.RUN_COMPLETED,
+        contract,
+        home,
+        run_id=run_id,
+        subject=_run_uuid(run_id),
+        facts={"release": release.release},
+    )
+    return Publication(run_id=run_id, release=release, new=new)
+
+
+def clean(run_id: str, *, home: Home) -> None:
+    """Removes the run's folder with all raw data in it; safe to call twice."""
+    shutil.rmtree(_folder(run_id, home), ignore_errors=True)
+
+
+def failed(run_id: str, *, step: str, error: str, home: Home) -> None:
+    """Records that a run failed in a step. error: the class's name only; a message might hold more."""
+    started = home.ledger.receipt_for(EventKind.RUN_STARTED, _run_uuid(run_id))
+    if started is None:
+        return  # it never began: there is no contract to tell of
+    begun = home.ledger.event(started.index)
+    home.ledger.append(
+        Event(
+            kind=EventKind.RUN_FAILED,
+            run_id=_run_uuid(run_id),
+            subject=f"{_run_uuid(run_id)}/{step}",
+            contract_id=begun.contract_id,
+            contract_version=begun.contract_version,
+            contract_digest=begun.contract_digest,
+            facts={"step": step, "error": error},
+        )
+    )
+
+
+def _folder(run_id: str, home: Home) -> Path:
+    return home.settings.runs / _run_uuid(run_id)
+
+
+def _run_uuid(run_id: str) -> str:
+    """The run's UUID: the id itself where it is one, else one derived from it (Airflow's ids are text)."""
+    try:
+        return str(uuid.UUID(run_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:sluice:run:{run_id}"))
+
+
+def _about(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What every handoff of a run says of it."""
+    names = ("run_id", "contract_file", "contract_id", "contract_version", "contract_digest", "window")
+    return {name: state[name] for name in names}
+
+
+def _open(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Contract, Path]:
+    """A handoff's content, its contract as it stands now, and the run's folder.
+
+    due: the step whose handoff is taken; that of a release which is published already is taken by every step.
+    Raises IntegrityError when the handoff was changed or comes from another step or place, ContractError when the
+    contract's text changed since the run began or isn't in force any more.
+    """
+    state = read_handoff(handoff)
+    folder = _folder(state["run_id"], home)
+    is_due = state["step"] == due or state.get("already_published") is True
+    if not is_due or handoff.path.parent != folder:
+        raise IntegrityError(
+            f"A handoff of step {state['step']} came where one of {due} is due.",
+            where=str(handoff.path),
+            remedy="Start the run again.",
+        )
+    contract = find_contract(state["contract_file"], home.settings.contracts)
+    if contract.digest != state["contract_digest"]:
+        raise ContractError(
+            f"Contract {state['contract_id']} was changed while run {state['run_id']} was under way.",
+            where=state["contract_file"],
+            remedy="Start a new run: it takes the contract as it stands.",
+            was=state["contract_digest"],
+            now=contract.digest,
+        )
+    require(contract, door="release", at=home.clock())
+    return state, contract, folder
+
+
+def _record(
+    kind: EventKind,
+    contract: Contract,
+    home: Home,
+    *,
+    run_id: str,
+    subject: str,
+    facts: Mapping[str, Any],
+    inputs: tuple[DatasetRef, ...] = (),
+    outputs: tuple[DatasetRef, ...] = (),
+) -> Receipt:
+    return home.ledger.append(
+        Event(
+            kind=kind,
+            run_id=_run_uuid(run_id),
+            subject=subject,
+            contract_id=contract.id,
+            contract_version=contract.version,
+            contract_digest=contract.digest,
+            facts=facts,
+            inputs=inputs,
+            outputs=outputs,
+        )
+    )
+
+
+def _source_namespace(contract: Contract) -> str:
+    return f"sluice://{contract.tenant or 'platform'}"
+
+
+def _risk_facts(safe: Anonymized) -> dict[str, Any]:
+    """The report's numbers as an event's facts: what has no value (no persons, no sensitive column) is left out."""
+    report: Mapping[str, Any] = safe.report
+    risk: Mapping[str, Any] = report["subjects"] or {}
+    facts = {
+        "k": report["k_limit"],
+        "k_reached": report["k_reached"],
+        "l": report["l_limit"],
+        "l_reached": risk.get("l"),
+        **{
+            name: risk.get(name)
+            for name in (
+                "classes",
+                "units",
+                "suppressed_rows",
+                "suppressed_units",
+                "ncp",
+                "risk_largest",
+                "risk_mean",
+                "unique_before",
+                "unique_after",
+            )
+        },
+        "tables": report["rows"],
+        "cells": {
+            table: {name: count for name, count in cells.items() if name != "rungs"}
+            for table, cells in report["cells"].items()
+        },
+    }
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,166 @@
+"""Received tables made from Arrow, and contracts of one or more tables, for the tests of the route's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.base import received_digest, received_from
+from contracts.checks import Check, CheckKind, Scope
+from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
+from core.digest import file_digest
+from core.proof import Received, TableFile, Validated, Window
+from pipeline.validate import file_name, validate
+
+_LOGICAL = {
+    "int64": LogicalType.INTEGER,
+    "int32": LogicalType.INTEGER,
+    "double": LogicalType.NUMBER,
+    "string": LogicalType.STRING,
+    "bool": LogicalType.BOOLEAN,
+    "date32[day]": LogicalType.DATE,
+}
+
+
+def check(kind: CheckKind, column: str | None = None, *, scope: Scope = Scope.ROW, **about: Any) -> Check:
+    """A check of table "t"; what isn't a field of Check is one of its params."""
+    fields = {key: about.pop(key) for key in ("table", "name", "severity") if key in about}
+    return Check(
+        **({"table": "t", "name": "rule"} | fields), kind=kind, scope=scope, column=column, params=about
+    )
+
+
+def expectation(kind: str, *, scope: Scope = Scope.ROW, **about: Any) -> Check:
+    """A check that is a Great Expectations rule."""
+    fields = {key: about.pop(key) for key in ("table", "name", "severity") if key in about}
+    params = {"type": kind, "kwargs": about}
+    return Check(
+        **({"table": "t", "name": "rule"} | fields), kind=CheckKind.EXPECTATION, scope=scope, params=params
+    )
+
+
+@dataclass
+class Outcome:
+    """What validation left behind."""
+
+    validated: Validated
+    out: Path
+    quarantine: Path
+
+    def kept(self, table: str = "t") -> pa.Table:
+        return pq.read_table(self.out / file_name(table), partitioning=None)
+
+    def aside(self, table: str = "t") -> pa.Table | None:
+        path = self.quarantine / file_name(table)
+        return pq.read_table(path, partitioning=None) if path.exists() else None
+
+
+class Bench:
+    """Validates Arrow tables against checks in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = folder / "validated"
+        self.quarantine = folder / "quarantine"
+
+    def contract(
+        self, tables: Mapping[str, pa.Table], checks: Sequence[Check], *, limit: float = 1.0
+    ) -> Contract:
+        return Contract(
+            id="a-contract",
+            version="1.0.0",
+            name="A contract",
+            status="active",
+            digest="0" * 64,
+            tenant="platform",
+            recipient="supplier",
+            purpose="tests",
+            term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
+            source=Source(connector="files"),
+            privacy=None,
+            max_quarantined=limit,
+            tables=tuple(_table(name, data.schema, checks) for name, data in tables.items()),
+        )
+
+    def received(self, tables: Mapping[str, pa.Table], contract: Contract, **writing: Any) -> Received:
+        folder = self.folder / "received"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files = {}
+        for name, data in tables.items():
+            path = folder / file_name(name)
+            pq.write_table(data, path, **writing)
+            files[name] = TableFile(
+                name=name,
+                path=path,
+                rows=data.num_rows,
+                size_bytes=path.stat().st_size,
+                sha256=file_digest(path),
+            )
+        return received_from(
+            contract_id=contract.id,
+            contract_digest=contract.digest,
+            window=Window(),
+            tables=files,
+            digest=received_digest(files),
+        )
+
+    def run(
+        self,
+        tables: Mapping[str, pa.Table] | pa.Table,
+        *checks: Check,
+        limit: float = 1.0,
+        change: Callable[[Contract], Contract] = lambda contract: contract,
+        **writing: Any,
+    ) -> Outcome:
+        """Validate; a bare table is called "t"."""
+        tables = {"t": tables} if isinstance(tables, pa.Table) else tables
+        contract = change(self.contract(tables, checks, limit=limit))
+        received = self.received(tables, contract, **writing)
+        validated = validate(received, contract, out=self.out, quarantine=self.quarantine)
+        return Outcome(validated, self.out, self.quarantine)
+
+    def broken_rows(self, data: pa.Table, rule: Check) -> list[int]:
+        """The numbers of the rows that one row rule sets aside; rows that stay are checked to be all the others."""
+        numbered = data.append_column("sluice test row", pa.array(range(data.num_rows), pa.int64()))
+        outcome = self.run(numbered, rule)
+        aside = outcome.aside()
+        gone = [] if aside is None else aside["sluice test row"].to_pylist()
+        left = [number for number in range(data.num_rows) if number not in set(gone)]
+        assert outcome.kept()["sluice test row"].to_pylist() == left
+        assert str(outcome.kept().to_pylist()) == str(
+            numbered.take(pa.array(left, pa.int64())).to_pylist()
+        )  # NaN is not itself
+        return gone
+
+
+def _table(name: str, schema: pa.Schema, checks: Sequence[Check]) -> Table:
+    return Table(
+        name=name,
+        physical_name=name,
+        kind=TableKind.REFERENCE,
+        columns=tuple(
+            Column(
+                name=field.name,
+                type=_LOGICAL.get(str(field.type), LogicalType.TIMESTAMP),
+                role=Role.ATTRIBUTE,
+                transform=Transform.KEEP,
+            )
+            for field in schema
+        ),
+        checks=tuple(check for check in checks if check.table == name),
+    )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+__all__ = ["Bench", "Outcome", "check", "expectation", "replace"]

@@ -1,0 +1,353 @@
+"""From validated tables to safe files: what's in them, what isn't, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.model import (
+    CellPlan,
+    Column,
+    Contract,
+    Dimension,
+    HierarchySpec,
+    Level,
+    LogicalType,
+    Measure,
+    PrivacyTerms,
+    Role,
+    Source,
+    Table,
+    TableKind,
+    Term,
+    Transform,
+)
+from core.digest import file_digest
+from core.errors import IntegrityError, PrivacyError
+from core.keys import KeyStore
+from core.proof import TableFile, Validated, Window, set_digest
+from pipeline.validate import validated_from
+from privacy.anonymize import Anonymized, anonymize
+from privacy.measures import k_anonymity, l_diversity
+from privacy.pseudonym import pseudonymize
+
+NATURAL = HierarchySpec(kind="natural")
+
+
+def column(name: str, role: Role, transform: Transform, kind: LogicalType = LogicalType.INTEGER) -> Column:
+    hierarchy = NATURAL if transform is Transform.GENERALIZE else None
+    return Column(name=name, type=kind, role=role, transform=transform, hierarchy=hierarchy)
+
+
+PEOPLE = Table(
+    name="people",
+    physical_name="people",
+    kind=TableKind.SUBJECTS,
+    columns=(
+        column("person", Role.IDENTIFIER, Transform.PSEUDONYM),
+        column("age", Role.QUASI_IDENTIFIER, Transform.GENERALIZE),
+        column("post code", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, LogicalType.STRING),
+        column("illness", Role.SENSITIVE, Transform.KEEP, LogicalType.STRING),
+        column("phone", Role.IDENTIFIER, Transform.DROP, LogicalType.STRING),
+    ),
+)
+VISITS = Table(
+    name="visits",
+    physical_name="visits",
+    kind=TableKind.FACTS,
+    columns=(
+        column("person", Role.IDENTIFIER, Transform.DROP),
+        column("shop", Role.ATTRIBUTE, Transform.KEEP, LogicalType.STRING),
+        column("spent", Role.ATTRIBUTE, Transform.KEEP, LogicalType.NUMBER),
+    ),
+    cells=CellPlan(
+        segments_of="people",
+        segment_min_units=10,
+        dimensions=(Dimension(name="shop", levels=(Level(label="shop", column="shop"),)),),
+        measures=(Measure(name="spent", aggregate="sum", column="spent", decimals=2),),
+        count_name="people",
+    ),
+)
+SHOPS = Table(
+    name="shops",
+    physical_name="shops",
+    kind=TableKind.REFERENCE,
+    columns=(
+        column("shop", Role.ATTRIBUTE, Transform.KEEP, LogicalType.STRING),
+        column("owner", Role.IDENTIFIER, Transform.PSEUDONYM, LogicalType.STRING),
+        column("till", Role.IDENTIFIER, Transform.DROP, LogicalType.STRING),
+    ),
+)
+
+
+def contract(*tables: Table, k: int = 3, l_distinct: int = 2, max_suppressed: float = 0.0) -> Contract:
+    return Contract(
+        id="visits-2026",
+        version="1.0.0",
+        name="Visits",
+        status="active",
+        digest="0" * 64,
+        tenant="platform",
+        recipient="firm",
+        purpose="planning",
+        term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
+        source=Source(connector="files"),
+        privacy=PrivacyTerms(unit="person", k=k, l=l_distinct, max_suppressed=max_suppressed),
+        max_quarantined=0.0,
+        tables=tables,
+    )
+
+
+def people(count: int = 60, seed: int = 1) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    return pa.table(
+        {
+            "person": np.arange(1000, 1000 + count),
+            "age": rng.integers(18, 90, count),
+            "post code": pa.array([None if i % 9 == 0 else f"{rng.integers(1000, 1020)}" for i in range(count)]),
+            "illness": pa.array(rng.choice(["flu", "gout", "none"], count)),
+            "phone": pa.array([f"+86-139-{i:08d}" for i in range(count)]),
+        }
+    )
+
+
+def visits(count: int = 60, seed: int = 2) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    rows = 20 * count
+    return pa.table(
+        {
+            "person": rng.integers(1000, 1000 + count + 20, rows),
+            "shop": pa.array(rng.choice(["north", "south", "east"], rows)),
+            "spent": rng.integers(1, 5000, rows) / 100,
+        }
+    )
+
+
+def shops() -> pa.Table:
+    return pa.table({"shop": ["north", "south"], "owner": ["Li", None], "till": ["t1", "t2"]})
+
+
+def validated(folder: Path, tables: Mapping[str, pa.Table], agreed: Contract) -> Validated:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for number, (name, table) in enumerate(tables.items()):
+        path = folder / f"{number}.parquet"
+        pq.write_table(table, path)
+        files[name] = TableFile(
+            name=name, path=path, rows=table.num_rows, size_bytes=path.stat().st_size, sha256=file_digest(path)
+        )
+    return validated_from(
+        contract_id=agreed.id, contract_digest=agreed.digest, window=Window(), source_digest="1" * 64, tables=files
+    )
+
+
+def safe(folder: Path, agreed: Contract, **tables: pa.Table) -> Anonymized:
+    keys = KeyStore(folder / "keys").contract_keys(agreed.id)
+    return anonymize(validated(folder / "in", tables, agreed), agreed, keys, out=folder / "out")
+
+
+def test_classes_keep_k_and_l_and_segments_join_the_cells(tmp_path: Path) -> None:
+    agreed = contract(PEOPLE, VISITS, SHOPS)
+    result = safe(tmp_path, agreed, people=people(), visits=visits(), shops=shops())
+    published = pq.read_table(result.tables["people"].path)
+    assert published.column_names == ["person", "age", "post code", "illness", "segment"]
+    assert k_anonymity(published, ["age", "post code"], unit="person") >= 3
+    assert l_diversity(published, ["age", "post code"], sensitive="illness") >= 2
+    assert published.num_rows == 60
+    assert len(published.group_by(["age", "post code"]).aggregate([])) > 5
+    segments = set(published["segment"].to_pylist())
+    cells = pq.read_table(result.tables["visits"].path)
+    assert cells.column_names == ["segment", "shop", "shop_level", "people", "spent"]
+    assert set(cells["segment"].to_pylist()) <= segments | {"no-profile", "(rest)"}
+    assert min(cells["people"].to_pylist()) >= 3
+    risk: Any = result.report["subjects"]
+    assert risk["k"] == k_anonymity(published, ["age", "post code", "segment"], unit="person")
+    assert risk["risk_largest"] == pytest.approx(1 / risk["k"])
+    assert result.report["k_reached"] == min(risk["k"], min(cells["people"].to_pylist()))
+    assert risk["unique_before"] > risk["unique_after"] == 0.0
+    assert 0.0 < risk["ncp"] < 1.0
+
+
+def test_reference_tables_lose_their_identifiers_and_keep_their_order(tmp_path: Path) -> None:
+    result = safe(tmp_path, contract(SHOPS), shops=shops())
+    published = pq.read_table(result.tables["shops"].path)
+    assert published.column_names == ["shop", "owner"]
+    assert published["shop"].to_pylist() == ["north", "south"]
+    assert published["owner"].type == pa.binary(16)
+    assert published["owner"].to_pylist()[1] is None
+    assert result.report["subjects"] is None
+    assert result.report["k_reached"] is None
+
+
+def test_no_raw_identifier_is_anywhere_in_the_files(tmp_path: Path) -> None:
+    table = people()
+    result = safe(tmp_path, contract(PEOPLE, VISITS), people=table, visits=visits())
+    for file in result.tables.values():
+        published = pq.read_table(file.path)
+        raw = set(table["phone"].to_pylist()) | {str(p) for p in table["person"].to_pylist()}
+        assert not raw & {str(value) for column in published.columns for value in column.to_pylist()}
+        assert not any(phone.encode() in file.path.read_bytes() for phone in table["phone"].to_pylist())
+
+
+def test_the_order_of_rows_tells_nothing_of_the_source(tmp_path: Path) -> None:
+    """The same persons in another order give the same file; and no file keeps the source's order within a class."""
+    agreed, table = contract(PEOPLE, VISITS), people(200)
+    forward = safe(tmp_path / "a", agreed, people=table, visits=visits())
+    keys = KeyStore(tmp_path / "a" / "keys").contract_keys(agreed.id)
+    backward = anonymize(
+        validated(tmp_path / "b", {"people": table.take(list(range(199, -1, -1))), "visits": visits()}, agreed),
+        agreed,
+        keys,
+        out=tmp_path / "b-out",
+    )
+    as_sets = [
+        sorted(map(str, pq.read_table(result.tables["people"].path).to_pylist())) for result in (forward, backward)
+    ]
+    assert as_sets[0] == as_sets[1]
+    pseudonyms = pq.read_table(forward.tables["people"].path)
+    order = {p: i for i, p in enumerate(_pseudonyms(table, agreed, tmp_path / "a"))}
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for row in pseudonyms.to_pylist():
+        places.setdefault((row["age"], row["post code"]), []).append(order[row["person"]])
+    assert sum(sorted(seen) != seen for seen in places.values()) > len(places) / 3
+
+
+def _pseudonyms(table: pa.Table, agreed: Contract, folder: Path) -> list[bytes]:
+    keys = KeyStore(folder / "keys").contract_keys(agreed.id)
+    result: list[bytes] = pseudonymize(table["person"], keys.derive("pseudonym", "person")).to_pylist()
+    return result
+
+
+def test_doing_it_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    agreed = contract(PEOPLE, VISITS, SHOPS)
+    tables = {"people": people(), "visits": visits(), "shops": shops()}
+    first = safe(tmp_path, agreed, **tables)
+    digests = {name: file.sha256 for name, file in first.tables.items()}
+    second = safe(tmp_path, agreed, **tables)
+    assert {name: file.sha256 for name, file in second.tables.items()} == digests
+    assert (first.digest, first.release) == (second.digest, second.release)
+    assert first.digest == set_digest(first.tables)
+
+
+def test_two_contracts_pseudonyms_never_meet(tmp_path: Path) -> None:
+    one, other = contract(PEOPLE), replace(contract(PEOPLE), id="another")
+    seen = [
+        set(pq.read_table(safe(tmp_path / agreed.id, agreed, people=people()).tables["people"].path)["person"].to_pylist())
+        for agreed in (one, other)
+    ]
+    assert not seen[0] & seen[1]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.lists(
+        st.tuples(st.integers(1, 15), st.integers(20, 25), st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", None])),
+        max_size=60,
+    ),
+    k=st.integers(2, 4),
+)
+def test_any_people_are_safe_or_refused(
+    tmp_path: Path, data: list[tuple[int, int, str | None, str | None]], k: int
+) -> None:
+    """Persons with any number of rows: published files keep k persons and l values, or nothing is published."""
+    table = pa.table(
+        {
+            "person": pa.array([row[0] for row in data], pa.int64()),
+            "age": pa.array([row[1] for row in data], pa.int64()),
+            "post code": pa.array([row[2] for row in data], pa.string()),
+            "illness": pa.array([row[3] for row in data], pa.string()),
+            "phone": pa.array(["p"] * len(data), pa.string()),
+        }
+    )
+    agreed = contract(PEOPLE, k=k)
+    try:
+        result = safe(tmp_path, agreed, people=table)
+    except PrivacyError:
+        assert not (tmp_path / "out").exists()
+        assert len({row[0] for row in data}) < k or len({row[3] for row in data} - {None}) < 2
+        return
+    published = pq.read_table(result.tables["people"].path)
+    assert published.num_rows == len(data)
+    if data:
+        assert k_anonymity(published, ["age", "post code"], unit="person") >= k
+        assert l_diversity(published, ["age", "post code"], sensitive="illness") >= 2
+        classes: dict[bytes, set[tuple[str, str]]] = {}
+        for row in published.to_pylist():
+            classes.setdefault(row["person"], set()).add((row["age"], row["post code"]))
+        assert all(len(mine) == 1 for mine in classes.values()), "a person known by a pair of classes"
+
+
+def test_too_few_persons_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PrivacyError) as refused:
+        safe(tmp_path, contract(PEOPLE, k=70), people=people())
+    assert str(refused.value) == (
+        "Release refused: contract visits-2026 1.0.0 asks for k 70 and l 2 over `person` in `people` (quasi-identifiers: "
+        "age, post code); 60 of 60 would have to be left out, and the limit is 0.00%. "
+        "Ask for a larger table, lower k or l, or raise maxSuppressed."
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_illness_for_all_is_refused(tmp_path: Path) -> None:
+    table = people().set_column(3, "illness", pa.array(["flu"] * 60))
+    with pytest.raises(PrivacyError, match="l 2 over `person`"):
+        safe(tmp_path, contract(PEOPLE), people=table)
+
+
+def test_a_suppression_limit_of_one_may_leave_everyone_out(tmp_path: Path) -> None:
+    result = safe(tmp_path, contract(PEOPLE, k=70, max_suppressed=0.999999999), people=people(0))
+    assert result.tables["people"].rows == 0
+    with pytest.raises(PrivacyError):
+        safe(tmp_path, contract(PEOPLE, k=70, max_suppressed=0.99), people=people())
+
+
+@pytest.mark.parametrize("name", ["people", "visits"])
+def test_a_row_that_is_nobodys_is_refused(tmp_path: Path, name: str) -> None:
+    tables = {"people": people(), "visits": visits()}
+    holes = pa.array([None, *tables[name]["person"].to_pylist()[1:]], pa.int64())
+    tables[name] = tables[name].set_column(0, "person", holes)
+    with pytest.raises(PrivacyError, match=f"1 rows of `{name}` name no `person`"):
+        safe(tmp_path, contract(PEOPLE, VISITS), **tables)
+
+
+def test_sums_that_cannot_be_exact_are_refused_without_the_value(tmp_path: Path) -> None:
+    table = visits().set_column(2, "spent", pa.array([1.25e300] * 1200))
+    with pytest.raises(PrivacyError) as refused:
+        safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=table)
+    assert "finite numbers" in refused.value.remedy
+    assert "e300" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+def test_another_text_of_the_contract_is_refused(tmp_path: Path) -> None:
+    agreed = contract(PEOPLE)
+    was = validated(tmp_path / "in", {"people": people()}, replace(agreed, digest="f" * 64))
+    with pytest.raises(IntegrityError, match="another text of contract visits-2026"):
+        anonymize(was, agreed, KeyStore(tmp_path / "keys").contract_keys(agreed.id), out=tmp_path / "out")
+
+
+def test_a_column_called_segment_is_refused(tmp_path: Path) -> None:
+    clash = replace(PEOPLE, columns=(*PEOPLE.columns, column("segment", Role.SENSITIVE, Transform.KEEP)))
+    table = people().append_column("segment", pa.array(range(60)))
+    with pytest.raises(PrivacyError, match="a column `segment` of its own"):
+        safe(tmp_path, contract(clash, VISITS), people=table, visits=visits())
+
+
+def test_files_are_private_and_the_report_lies_beside_them(tmp_path: Path) -> None:
+    result = safe(tmp_path, contract(PEOPLE), people=people())
+    for path in [file.path for file in result.tables.values()] + list(result.documents.values()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(result.documents["disclosure.json"].read_text()) == json.loads(json.dumps(dict(result.report)))
+    assert not (tmp_path / "out" / "spill").exists()
