@@ -1,0 +1,97 @@
+"""The `sluice` command."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.output import err, print_error
+from core.errors import ExitCode, InternalError, SluiceError
+
+# Command -> module that defines `app`, imported when the command is called: `sluice contract check` shouldn't pay for
+# the start of DuckDB, and `sluice demo` not for Great Expectations.
+COMMANDS = {
+    "demo": "cli.demo",
+    "up": "cli.up",
+    "contract": "cli.contract",
+    "run": "cli.run",
+    "catalog": "cli.catalog",
+    "audit": "cli.audit",
+}
+
+HELP = """Put platform data into circulation without giving it away.
+
+\b
+Examples:
+  sluice demo                                   the whole route, run by Airflow
+  sluice contract check my-data.odcs.yaml       every problem of a contract, with its line
+  sluice run grocery-demand                     the same route without Airflow
+  sluice catalog list --json                    what is published
+  sluice audit verify                           does the log hold?
+
+\b
+State lies under SLUICE_HOME (default: .sluice). Exit codes: 0 done, 1 refused by a
+rule, 2 wrong use, 3 something broke.
+"""
+
+
+class Lazy(TyperGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands' names, in the order of the route."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command called `cmd_name`, or None."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=Lazy, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root() -> None:
+    """Where the options of all commands would stand; the help is above."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code. `arguments`: without the program's name (default: sys.argv's)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=words, prog_name="sluice")
+    except SystemExit as stop:  # how Typer ends: 0, 2 for wrong use, or what a command exits with
+        return stop.code if isinstance(stop.code, int) else ExitCode.DONE
+    except KeyboardInterrupt:
+        err.print("stopped")
+        return 130
+    except SluiceError as error:
+        print_error(error, as_json="--json" in words)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 (the outermost frame; a library's text may hold a value, so only its place is told)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        print_error(
+            InternalError(
+                f"Something broke that Sluice did not foresee ({type(error).__name__}).",
+                where=f"{frame.filename}:{frame.lineno}",
+                remedy="Report it with this line; nothing half-done was published.",
+            ),
+            as_json="--json" in words,
+        )
+        return ExitCode.FAULT
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
