@@ -41,6 +41,9 @@ rule, 2 wrong use, 3 something broke.
 """
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+
 class Lazy(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
@@ -71,11 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(args=words, prog_name="sluice")
-    except SystemExit as stop:  # how Typer ends: 0, 2 for wrong use, or what a command exits with
+    except SystemExit as stop:  # how Typer ends: 0, 2 for wrong use, 130 for Ctrl-C, or what a command exits with
+        if stop.code == INTERRUPTED:
+            err.print("stopped")
         return stop.code if isinstance(stop.code, int) else ExitCode.DONE
-    except KeyboardInterrupt:
-        err.print("stopped")
-        return 130
     except SluiceError as error:
         print_error(error, as_json="--json" in words)
         return error.exit_code
