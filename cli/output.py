@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +16,15 @@ from core.errors import SluiceError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def program() -> str:
+    """How to call this command from here: `sluice` when the shell finds this one, else the path it was called by."""
+    called, found = Path(sys.argv[0]), shutil.which("sluice")
+    if called.name != "sluice" or not called.is_file() or (found and Path(found).samefile(called)):
+        return "sluice"
+    path = called.absolute()
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 def print_json(value: Any) -> None:

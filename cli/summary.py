@@ -11,7 +11,7 @@ from rich.table import Table
 
 from audit.events import Event, EventKind
 from catalog.release import Release
-from cli.output import out
+from cli.output import out, program
 from core.errors import CatalogError
 from pipeline.home import Home
 from privacy.report import DISCLOSURE
@@ -50,11 +50,11 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     about = next((table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name)
     out.print("\nNext:")
     for command in (
-        f"sluice catalog show {release.contract_id}",
-        f'sluice catalog query "FROM {slug}.{about} LIMIT 5"',
-        "sluice audit verify",
+        f"catalog show {release.contract_id}",
+        f'catalog query "FROM {slug}.{about} LIMIT 5"',
+        "audit verify",
     ):
-        out.print(f"  {escape(command)}")
+        out.print(f"  {escape(program())} {escape(command)}")
 
 
 def disclosure(release: Release, home: Home) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from contracts.checks import Check
-from core.digest import document_digest
+from core.digest import document_digest, sha256_hex
 from core.proof import Window
 
 
@@ -203,8 +203,13 @@ class PrivacyTerms:
 
 
 def slug(contract_id: str) -> str:
-    """A contract's id as a name that needs no quotes in SQL: [a-z][a-z0-9_]*."""
+    """A contract's id as a name that needs no quotes in SQL: [a-z][a-z0-9_]*.
+
+    An id of other than ASCII words gets six digits of its digest besides: 需求 and 价格 must not end up the same.
+    """
     name = re.sub(r"[^a-z0-9]+", "_", contract_id.lower()).strip("_")
+    if not re.fullmatch(r"[A-Za-z0-9]+([-_. ][A-Za-z0-9]+)*", contract_id):
+        name = f"{name}_{sha256_hex(contract_id.encode())[:6]}".strip("_")
     return name if name[:1].isalpha() else f"c_{name}"
 
 

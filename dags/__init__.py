@@ -1,0 +1,1 @@
+"""One DAG per published contract; a few lines each over `pipeline/`. The only room that imports the scheduler."""

@@ -1,0 +1,131 @@
+"""What the loader must know of a contract file to draw its DAG, read in a millisecond or two, and no more than that.
+
+The contract itself is read, checked and refused by the task `check`: a scheduler that parses a folder of a thousand
+contracts again and again can't afford the standard's model, and must not fail for one bad file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from contracts.model import slug
+
+PATTERN = "*.odcs.yaml"  # as in contracts.shelf, which can't be imported here: it brings the standard's model
+REFUSED = "refused."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A contract file as the loader sees it.
+
+    dag_id: the contract's id, what Airflow can't take in a DAG id turned to "-". tables: the names of its tables.
+    problem: why no contract can be taken from the file; its DAG then only fails, saying so, and is called
+    "refused.<file name>" when the file shows no id.
+    """
+
+    path: Path
+    dag_id: str
+    contract_id: str = ""
+    version: str = ""
+    status: str = ""
+    name: str = ""
+    tables: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def assets(self) -> dict[str, str]:
+        """Asset name -> URI of each table, as the catalog names them."""
+        space = slug(self.contract_id)
+        return {f"{space}.{table}": f"sluice://catalog/{space}/{table}" for table in self.tables}
+
+
+def outlines(folder: Path) -> tuple[Outline, ...]:
+    """The outline of each contract in `folder`, by file name; never raises for what a file holds.
+
+    An id that several files say comes once, as a `problem`: which of them would be the contract?
+    """
+    drawn: dict[str, list[Outline]] = {}
+    for path in _files(folder):
+        outline = _outline(path)
+        drawn.setdefault(outline.dag_id, []).append(outline)
+    return tuple(_one(same) for same in drawn.values())
+
+
+def outline_of(folder: Path, dag_id: str) -> Outline | None:
+    """What `outlines` gives for this DAG; of the other files no more than the id is read."""
+    same = [_outline(path) for path in _files(folder) if _id_of(path) == dag_id]
+    if same and all(outline.dag_id == dag_id for outline in same):
+        return _one(same)
+    return next((outline for outline in outlines(folder) if outline.dag_id == dag_id), None)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(PATTERN) if path.is_file())
+
+
+def _one(same: list[Outline]) -> Outline:
+    if len(same) == 1:
+        return same[0]
+    files = ", ".join(outline.path.name for outline in same)
+    return Outline(
+        path=same[0].path, dag_id=same[0].dag_id, problem=f"Several files hold this contract: {files}."
+    )
+
+
+def _outline(path: Path) -> Outline:
+    try:
+        document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        return _refused(path, f"The file isn't readable YAML{_place(error)}.")
+    identity = document.get("id") if isinstance(document, dict) else None
+    if not isinstance(identity, str) or not identity.strip():
+        return _refused(path, "The file has no text under `id`, so it names no contract.")
+    schema = document.get("schema")
+    names = (
+        [entry.get("name") for entry in schema if isinstance(entry, dict)] if isinstance(schema, list) else []
+    )
+    return Outline(
+        path=path,
+        dag_id=_airflow_id(identity),
+        contract_id=identity,
+        version=str(document.get("version", "")),
+        status=str(document.get("status", "")),
+        name=str(document.get("name", "")),
+        tables=tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name)),
+    )
+
+
+def _refused(path: Path, problem: str) -> Outline:
+    dag_id = REFUSED + _airflow_id(path.name.removesuffix(PATTERN.lstrip("*")))
+    return Outline(path=path, dag_id=dag_id, problem=problem)
+
+
+def _id_of(path: Path) -> str:
+    """The DAG id that the file's top-level `id` gives, read no further than that; "" when there is none."""
+    depth, key = 0, None
+    try:
+        with path.open("rb") as file:
+            for event in yaml.parse(file, Loader=yaml.CSafeLoader):
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+                    event, yaml.CollectionEndEvent
+                )
+                scalar = event.value if depth == 1 and isinstance(event, yaml.ScalarEvent) else None
+                if key == "id" and scalar is not None:
+                    return _airflow_id(scalar)
+                key = scalar if key is None else None
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    return ""
+
+
+def _airflow_id(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text.strip())[:200]
+
+
+def _place(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
