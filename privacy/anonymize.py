@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,12 +21,13 @@ from core.errors import IntegrityError, PrivacyError
 from core.keys import ContractKeys
 from core.progress import Progress, silent
 from core.proof import Sealed, TableFile, Validated, prover, set_digest
-from core.sql import quoted, text
+from core.sql import parquet, quoted, text
 from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
+from privacy.cube import encode_units, folded
 from privacy.measures import class_sizes, l_diversity, only_row
 from privacy.pseudonym import pseudonymize
 from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
-from privacy.subjects import NO_PROFILE, SafeSubjects, generalize
+from privacy.subjects import NO_PROFILE, SafeSubjects, generalize, pseudonym_key, shuffled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +107,20 @@ def _anonymize(
         source, target = validated.tables[table.name].path, out / f"table-{number}.parquet"
         if table.kind is TableKind.SUBJECTS:
             raw = pq.read_table(source)
-            safe = generalize(raw, contract, table, keys, segment_min_units=min_units)
+            safe = generalize(
+                raw,
+                contract,
+                table,
+                keys,
+                segment_min_units=min_units,
+                source_digest=validated.source_digest,
+            )
             _write(safe.published, target)
             risk, segments = _measured(raw, safe, target, contract, table), safe.segments
         elif table.kind is TableKind.FACTS:
             cells[table.name] = _cells(source, target, contract, table, segments, progress)
         else:
-            _reference(source, target, table, keys)
+            _reference(source, target, contract, table, keys, source_digest=validated.source_digest)
         files[table.name] = _described(table.name, target)
     files = {table.name: files[table.name] for table in contract.tables}
     terms = contract.privacy
@@ -162,8 +171,14 @@ def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contrac
     written = pq.read_table(target).append_column("sluice_unit", pa.array(safe.unit_of_row))
     grouped = [*quasi, SEGMENT] if SEGMENT in written.column_names else quasi
     after = class_sizes(written, grouped, unit="sluice_unit")
-    before = class_sizes(raw, quasi, unit=terms.unit)
-    l_reached = min((l_diversity(written, grouped, sensitive=name) for name in sensitive), default=None)
+    persons, _ = encode_units(raw[terms.unit], table=table.name, unit=terms.unit)
+    before = class_sizes(raw.append_column("sluice_unit", pa.array(persons)), quasi, unit="sluice_unit")
+    for name in sensitive:
+        at = written.column_names.index(name)
+        written = written.set_column(at, name, folded(written[name]))
+    l_reached = min(
+        (l_diversity(written, grouped, sensitive=name, unit="sluice_unit") for name in sensitive), default=None
+    )
     if written.num_rows and after.smallest < terms.k:
         raise _broken("k", after.smallest, terms.k, contract, table)
     if written.num_rows and l_reached is not None and l_reached < terms.l:
@@ -197,25 +212,46 @@ def _cells(
         raise PrivacyError(f"`{table.name}` holds facts of persons and no cells.", remedy="Add sluiceCells.")
     with duckdb.connect() as con:
         con.execute(f"SET temp_directory = {text(str(target.parent / 'spill'))}")
-        facts = f"read_parquet({text(str(source))})"
-        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE {quoted(terms.unit)} IS NULL")
-        if nobodys:
-            raise PrivacyError(
-                f"{nobodys} rows of `{table.name}` name no `{terms.unit}`, so nobody can say whose they are.",
-                remedy=f"Make `{terms.unit}` required in the contract: such rows then go to quarantine.",
-            )
-        segmented = f"(SELECT *, {text('all')} AS segment_of_row FROM {facts})"
+        facts, unit = _with_persons(con, source, terms.unit, table)
+        segment = text("all")
         if plan.segments_of is not None and segments is not None:
             con.register("segments", segments)
-            segmented = (
-                f"(SELECT f.*, coalesce(s.{SEGMENT}, {text(NO_PROFILE)}) AS segment_of_row FROM {facts} f "
-                f"LEFT JOIN segments s ON s.unit = f.{quoted(terms.unit)})"
+            facts = f"({facts} f LEFT JOIN segments s ON s.unit = f.{unit})"
+            unit, segment = f"f.{unit}", f"coalesce(s.{SEGMENT}, {text(NO_PROFILE)})"
+        counts = build_cells(
+            con, facts=facts, unit=unit, segment=segment, plan=plan, k=terms.k, progress=progress
+        )
+        if 0 < counts.units < terms.k:
+            raise PrivacyError(
+                f"Release refused: `{table.name}` holds facts of fewer than {terms.k} `{terms.unit}`.",
+                remedy="Ask for a longer window or a larger table, or lower k.",
             )
-        counts = build_cells(con, facts=segmented, unit=terms.unit, plan=plan, k=terms.k, progress=progress)
         _write(con.sql("FROM cells").to_arrow_table(), target)
     shutil.rmtree(target.parent / "spill", ignore_errors=True)
     _recount(target, counts, contract, table)
     return counts
+
+
+def _with_persons(
+    con: duckdb.DuckDBPyConnection, source: Path, unit: str, table: Table
+) -> tuple[str, str]:
+    """A relation of the facts and the SQL name of whose each is. Raises PrivacyError when a fact is nobody's."""
+    facts = parquet(source)
+    if pq.read_schema(source).field(unit).type not in (pa.string(), pa.large_string()):
+        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE {quoted(unit)} IS NULL")
+        name = quoted(unit)
+    else:  # spellings of one name are one person, here as in the subject table
+        spelt = con.sql(f"SELECT DISTINCT {quoted(unit)} AS spelt FROM {facts}").to_arrow_table()
+        con.register("persons", spelt.append_column("sluice_person", folded(spelt["spelt"])))
+        facts = f"(SELECT f.*, p.sluice_person FROM {facts} f LEFT JOIN persons p ON p.spelt = f.{quoted(unit)})"
+        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE sluice_person IS NULL")
+        name = "sluice_person"
+    if nobodys:
+        raise PrivacyError(
+            f"{nobodys} rows of `{table.name}` name no `{unit}`, so nobody can say whose they are.",
+            remedy=f"Make `{unit}` required, and not empty, in the contract: such rows then go to quarantine.",
+        )
+    return facts, name
 
 
 def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:
@@ -240,25 +276,30 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
         raise _broken("k", counts.suppressed_units, terms.k, contract, table)
 
 
-def _reference(source: Path, target: Path, table: Table, keys: ContractKeys) -> None:
-    """Writes a table without persons as it is, its identifiers pseudonymised or dropped, in pieces."""
+def _reference(
+    source: Path, target: Path, contract: Contract, table: Table, keys: ContractKeys, *, source_digest: str
+) -> None:
+    """Writes a table without persons as it is, its identifiers dropped or replaced by pseudonyms.
+
+    With pseudonyms in it the table is shuffled: a source sorted by the raw names would tell their order.
+    """
     kept = [column for column in table.columns if column.transform is not Transform.DROP]
-    file = pq.ParquetFile(source)
-    schema = pa.schema(
-        [
-            pa.field(c.name, pa.binary(16)) if c.transform is Transform.PSEUDONYM else file.schema_arrow.field(c.name)
-            for c in kept
-        ]
-    )
-    with file, pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for batch in file.iter_batches(columns=[column.name for column in kept]):
-            columns = [
-                pseudonymize(batch[column.name], keys.derive("pseudonym", column.name))
-                if column.transform is Transform.PSEUDONYM
-                else batch[column.name]
-                for column in kept
-            ]
-            writer.write_table(pa.table(columns, schema=schema))
+    replaced = [column for column in kept if column.transform is Transform.PSEUDONYM]
+    names = [column.name for column in kept]
+    if replaced:
+        whole = pq.read_table(source, columns=names)
+        everyone = np.ones(whole.num_rows, np.bool_)
+        order = shuffled(np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest))
+        for column in replaced:
+            pseudonyms = pseudonymize(whole[column.name], pseudonym_key(keys, contract, column))
+            whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
+        _write(whole.take(order), target)
+        return
+    with pq.ParquetFile(source) as file:
+        schema = pa.schema([file.schema_arrow.field(name) for name in names])
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for batch in file.iter_batches(columns=names):
+                writer.write_batch(batch.select(names).cast(schema))
 
 
 def _terms(contract: Contract) -> PrivacyTerms:

@@ -5,11 +5,12 @@ a cell, its facts move up one rung together with the other left-over facts there
 first dimension coarsens level by level up to "all", then the next. What is under k at the last rung is suppressed.
 
 What a recipient could try, and why it fails:
-- subtract cells from a total: no fact is counted twice, and no total is published; a coarse cell holds only the facts
+- subtract cells from each other: no fact is counted twice, and no total is published; a coarse cell holds only the facts
   that no finer cell holds.
-- use what is suppressed: the suppressed facts together belong to no person or to at least k (else published cells join
-  them), so even a total from elsewhere gives back only a group of k.
-- count rows instead of persons: every test counts distinct persons.
+- subtract all cells from the grand total, known from elsewhere: the suppressed facts together belong to no person or to
+  at least k (else published cells join them). Who knows the total of one small cell knows that cell already.
+- count rows instead of persons: every test counts distinct persons, and for each measure those who have a value: the sum
+  over five persons of whom four have none is the fifth's.
 """
 
 from __future__ import annotations
@@ -79,17 +80,25 @@ def columns_of(plan: CellPlan) -> tuple[str, ...]:
 
 
 def build_cells(
-    con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, plan: CellPlan, k: int, progress: Progress = silent
+    con: duckdb.DuckDBPyConnection,
+    *,
+    facts: str,
+    unit: str,
+    segment: str,
+    plan: CellPlan,
+    k: int,
+    progress: Progress = silent,
 ) -> CellCounts:
     """Leaves the published cells in the table `cells` of `con`, with the columns of `columns_of`, ordered by their keys.
 
-    con: a connection on which `facts` is a relation of rows of persons that also has the text column `segment_of_row`.
-    unit: the column that tells whose a row is, without NULLs. k: fewest persons of a cell.
+    con: a connection on which `facts` is a relation of rows of persons. unit: SQL of whose a row is, without NULLs;
+    segment: SQL of the person's segment, text. k: fewest persons of a cell.
     """
     rungs = ladder(plan)
-    _number_atoms(con, facts=facts, unit=unit, plan=plan)
+    _number_atoms(con, facts=facts, unit=unit, segment=segment, plan=plan)
     con.execute("CREATE TEMP TABLE placed (atom BIGINT, rung INTEGER, cell BIGINT)")
-    told: list[tuple[str, int, int]] = []
+    safe = " AND ".join(f"{count} >= {int(k)}" if n == 0 else f"({count} = 0 OR {count} >= {int(k)})"
+                        for n, count in enumerate(_persons(plan)))  # fmt: skip
     for number, rung in enumerate(rungs):
         progress("cells", number / len(rungs))
         con.execute(
@@ -97,12 +106,11 @@ def build_cells(
             f"(ORDER BY {', '.join(_keys(plan, rung)) or '1'}) AS cell FROM atoms SEMI JOIN left_over USING (atom)"
         )
         con.execute(
-            f"INSERT INTO placed SELECT atom, {number}, cell FROM grouped SEMI JOIN (SELECT cell FROM left_over "
-            f"JOIN grouped USING (atom) GROUP BY cell HAVING count(DISTINCT unit) >= {int(k)}) USING (cell)"
+            f"INSERT INTO placed SELECT atom, {number}, cell FROM grouped SEMI JOIN "
+            f"(SELECT cell FROM left_over JOIN grouped USING (atom) GROUP BY cell HAVING {safe}) USING (cell)"
         )
         con.execute("DELETE FROM left_over WHERE atom IN (SELECT atom FROM placed)")
-        told.append((rung.label(plan), *_cells_and_facts(con, number)))
-    _widen_the_rest(con, k=k)
+    _widen_the_rest(con, plan=plan, k=k)
     _aggregate(con, plan=plan, rungs=rungs)
     facts_in, units_in, rest_facts, rest_units = only_row(
         con,
@@ -110,6 +118,7 @@ def build_cells(
         "(SELECT count(*) FROM numbered SEMI JOIN left_over USING (atom)), (SELECT count(DISTINCT unit) FROM left_over)",
     )
     cells, smallest = only_row(con, f"SELECT count(*), coalesce(min({quoted(plan.count_name)}), 0) FROM cells")
+    told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
     for table in ("numbered", "atoms", "left_over", "placed", "grouped"):
         con.execute(f"DROP TABLE {table}")
     return CellCounts(
@@ -119,7 +128,7 @@ def build_cells(
         smallest=smallest,
         suppressed_facts=rest_facts,
         suppressed_units=rest_units,
-        rungs=tuple(told),
+        rungs=told,
     )
 
 
@@ -128,28 +137,35 @@ def _level_columns(plan: CellPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(level.column for dimension in plan.dimensions for level in dimension.levels))
 
 
-def _number_atoms(con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, plan: CellPlan) -> None:
+def _measured(plan: CellPlan) -> list[tuple[int, str]]:
+    """The measures that look at a column: their number and the column."""
+    return [(number, measure.column) for number, measure in enumerate(plan.measures) if measure.column]
+
+
+def _persons(plan: CellPlan) -> list[str]:
+    """SQL of the counts that a group of `left_over` is judged by: its persons, then those with a value of each measure."""
+    return ["count(DISTINCT unit)", *(f"count(DISTINCT unit) FILTER (h{number})" for number, _ in _measured(plan))]
+
+
+def _number_atoms(con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, segment: str, plan: CellPlan) -> None:
     """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
 
     Leaves `atoms` (atom, segment, a0, a1, ...), `numbered` (atom, unit, m0, m1, ...: one row a fact) and `left_over`
-    (atom, unit: who stands behind each atom that isn't published yet).
+    (atom, unit, h0, h1, ...: who stands behind each atom that isn't published yet, and has a value of which measure).
+    All names in it are ours: a contract may call its columns and measures anything.
     """
-    source = ["segment_of_row", *(quoted(name) for name in _level_columns(plan))]
-    names = [SEGMENT, *(f"a{i}" for i in range(len(source) - 1))]
-    picked = ", ".join(f"{column} AS {name}" for column, name in zip(source, names, strict=True))
+    keys = {SEGMENT: segment, **{f"a{i}": quoted(name) for i, name in enumerate(_level_columns(plan))}}
+    picked = ", ".join(f"{column} AS {name}" for name, column in keys.items())
+    measures = "".join(f", {quoted(column)} AS m{number}" for number, column in _measured(plan))
+    source = f"(SELECT {unit} AS unit, {picked}{measures} FROM {facts})"
     con.execute(
-        f"CREATE TEMP TABLE atoms AS SELECT row_number() OVER () AS atom, * FROM (SELECT DISTINCT {picked} FROM {facts})"
+        f"CREATE TEMP TABLE atoms AS SELECT row_number() OVER () AS atom, * FROM (SELECT DISTINCT {', '.join(keys)} FROM {source})"
     )
-    measured = "".join(
-        f", f.{quoted(measure.column)} AS m{i}" for i, measure in enumerate(plan.measures) if measure.column
-    )
-    same = " AND ".join(
-        f"f.{column} IS NOT DISTINCT FROM a.{name}" for column, name in zip(source, names, strict=True)
-    )
-    con.execute(
-        f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.{quoted(unit)} AS unit{measured} FROM {facts} f JOIN atoms a ON {same}"
-    )
-    con.execute("CREATE TEMP TABLE left_over AS SELECT DISTINCT atom, unit FROM numbered")
+    same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM a.{name}" for name in keys)
+    kept = "".join(f", f.m{number}" for number, _ in _measured(plan))
+    con.execute(f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.unit{kept} FROM {source} f JOIN atoms a ON {same}")
+    having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
+    con.execute(f"CREATE TEMP TABLE left_over AS SELECT atom, unit{having} FROM numbered GROUP BY atom, unit")
 
 
 def _value(plan: CellPlan, level: Level) -> str:
@@ -175,15 +191,16 @@ def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, in
     return cells, facts
 
 
-def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, k: int) -> None:
+def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, k: int) -> None:
     """Takes published cells back until what is suppressed belongs to nobody or to at least k persons.
 
-    Without it, a total known from elsewhere minus the published cells would be the facts of fewer than k persons.
+    Without it, the grand total known from elsewhere minus the published cells would be the facts of fewer than k persons.
     The coarsest cell with the fewest persons goes first.
     """
+    having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
     while True:
-        (rest,) = only_row(con, "SELECT count(DISTINCT unit) FROM left_over")
-        if not 0 < rest < k or not only_row(con, "SELECT count(*) FROM placed")[0]:
+        rest = only_row(con, f"SELECT {', '.join(_persons(plan))} FROM left_over")
+        if not any(0 < persons < k for persons in rest) or not only_row(con, "SELECT count(*) FROM placed")[0]:
             return
         rung, cell = only_row(
             con,
@@ -191,8 +208,8 @@ def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, k: int) -> None:
             "ORDER BY rung DESC, count(DISTINCT unit), cell LIMIT 1",
         )
         con.execute(
-            f"INSERT INTO left_over SELECT DISTINCT atom, unit FROM numbered SEMI JOIN "
-            f"(SELECT atom FROM placed WHERE rung = {rung} AND cell = {cell}) USING (atom)"
+            f"INSERT INTO left_over SELECT atom, unit{having} FROM numbered SEMI JOIN "
+            f"(SELECT atom FROM placed WHERE rung = {rung} AND cell = {cell}) USING (atom) GROUP BY atom, unit"
         )
         con.execute(f"DELETE FROM placed WHERE rung = {rung} AND cell = {cell}")
 
@@ -204,11 +221,11 @@ def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequenc
         levels = [rung.levels[j] for rung in rungs]
         keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
         keys.append(_by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level"))
-    measures = "".join(f", {_measure(measure, f'm{i}')} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
-    names = "".join(f", {quoted(measure.name)}" for measure in plan.measures)
+    measures = "".join(f", {_measure(measure, f'm{i}')} AS r{i}" for i, measure in enumerate(plan.measures))
+    names = "".join(f", r{i} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, {quoted(plan.count_name)}{names} FROM "
-        f"(SELECT rung, min(atom) AS atom, count(DISTINCT unit) AS {quoted(plan.count_name)}{measures} "
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, persons AS {quoted(plan.count_name)}{names} FROM "
+        f"(SELECT rung, min(atom) AS atom, count(DISTINCT unit) AS persons{measures} "
         f"FROM numbered JOIN placed USING (atom) GROUP BY rung, cell) JOIN atoms USING (atom) ORDER BY ALL"
     )
 

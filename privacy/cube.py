@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.model import Column
 from core.errors import PrivacyError
@@ -40,16 +41,29 @@ class Cube:
         return self.tuples.units is None
 
 
+def folded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as a person would compare it: NFKC, without outer white space, lower case; empty is missing.
+
+    Two spellings of one name must not count as two persons, nor two spellings of one illness as two illnesses; where
+    two persons' names differ only in spelling, counting them as one errs on the safe side. Other types stay as they are.
+    """
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return column
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(pc.utf8_normalize(column, form="NFKC")))
+    return pc.if_else(pc.equal(plain, ""), pa.scalar(None, plain.type), plain)
+
+
 def encode_units(column: pa.ChunkedArray, *, table: str, unit: str) -> tuple[Codes, int]:
     """Person codes (rows,) from 0 and how many persons. Raises PrivacyError when a row names no person."""
-    if column.null_count:
+    names = folded(column)
+    if names.null_count:
         raise PrivacyError(
-            f"{column.null_count} rows of `{table}` name no `{unit}`, so nobody can say whose they are.",
-            remedy=f"Make `{unit}` required in the contract: such rows then go to quarantine.",
+            f"{names.null_count} rows of `{table}` name no `{unit}`, so nobody can say whose they are.",
+            remedy=f"Make `{unit}` required, and not empty, in the contract: such rows then go to quarantine.",
             table=table,
-            rows=column.null_count,
+            rows=names.null_count,
         )
-    return dictionary_codes(column)
+    return dictionary_codes(names)
 
 
 def dictionary_codes(column: pa.ChunkedArray) -> tuple[Codes, int]:
@@ -83,7 +97,7 @@ def build_cube(
         codes[:, j] = hierarchy.encode(table[column.name])
     secret = np.empty((rows, len(sensitive)), np.int32)
     for j, column in enumerate(sensitive):
-        secret[:, j] = dictionary_codes(table[column.name])[0]
+        secret[:, j] = dictionary_codes(folded(table[column.name]))[0]
     unit_of_row, units = encode_units(table[unit], table=name, unit=unit)
     several = units < rows
     key = np.concatenate([codes, secret, unit_of_row[:, None]] if several else [codes, secret], axis=1)

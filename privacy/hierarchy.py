@@ -13,17 +13,19 @@ import pyarrow.compute as pc
 
 from contracts.model import HierarchySpec
 from core.errors import PrivacyError
+from privacy.labels import Named, Namer, day_namer, number_namer, text_namer
 
 MISSING = "(missing)"
 ALL = "*"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hierarchy:
     """The leaves of one quasi-identifier in the order in which they may be merged; a class is a run of leaves.
 
     leaves: (n,) Arrow array, the last is null when `nullable`. positions: (n,) places on a scale from 0 to 1, by value for
-    numbers and dates, by rank otherwise. nodes: names for runs of leaves, (name, first, last).
+    numbers and dates, by rank otherwise. nodes: names for runs of leaves, (name, first, last), where the contract
+    declares leaves; natural: names runs where it doesn't.
     NULL is a leaf of its own, after the others, and is called `(missing)`: a label, because many tools drop or trip over
     NULLs when they group.
     """
@@ -32,7 +34,8 @@ class Hierarchy:
     positions: npt.NDArray[np.float64]
     nullable: bool
     nodes: tuple[tuple[str, int, int], ...] = ()
-    _names: dict[tuple[int, int], str] = field(default_factory=dict, compare=False, repr=False)
+    natural: Namer | None = None
+    _named: dict[tuple[int, int], Named] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, spec: HierarchySpec, values: pa.Array, *, column: str) -> Hierarchy:
@@ -65,7 +68,8 @@ class Hierarchy:
         scale = _scale(leaves, nullable=nullable)
         if nullable:
             leaves = pa.concat_arrays([leaves, pa.nulls(1, leaves.type)])
-        return cls(leaves, scale, nullable, spec.nodes)
+        natural = _namer(leaves.drop_null()) if spec.kind == "natural" else None
+        return cls(leaves=leaves, positions=scale, nullable=nullable, nodes=spec.nodes, natural=natural)
 
     def __len__(self) -> int:
         return len(self.leaves)
@@ -78,28 +82,29 @@ class Hierarchy:
         return np.asarray(codes.to_numpy(zero_copy_only=False) if isinstance(codes, pa.Array) else codes.to_numpy(),
                           dtype=np.int32)  # fmt: skip
 
-    def label(self, first: int, last: int) -> str:
-        """What a run of leaves [first, last] is called: a leaf, a node, a range of leaves, or `*` for all."""
-        if (first, last) not in self._names:
-            self._names[first, last] = self._label(first, last)
-        return self._names[first, last]
+    def named(self, first: int, last: int) -> Named:
+        """What a run of leaves [first, last] is called, and the share of the whole that the name covers."""
+        if (first, last) not in self._named:
+            self._named[first, last] = self._name(first, last)
+        return self._named[first, last]
 
-    def _label(self, first: int, last: int) -> str:
+    def _name(self, first: int, last: int) -> Named:
         if first == last:
-            return _text(self.leaves[first].as_py())
+            return Named(_text(self.leaves[first].as_py()), 0.0)
         if first == 0 and last == len(self) - 1:
-            return ALL
-        parts: list[str] = []
-        top = last
-        if self.nullable and last == len(self) - 1:
-            top = last - 1
-        for name, low, high in sorted(self.nodes, key=lambda node: node[1] - node[2]):
-            if (low, high) == (first, top):
-                parts = [name]
-                break
+            return Named(ALL, 1.0)
+        top = last - 1 if self.nullable and last == len(self) - 1 else last
+        missing = [MISSING] if top != last else []
+        covers = float(self.positions[last] - self.positions[first])
+        if first == top:
+            parts = [_text(self.leaves[first].as_py())]
+        elif self.natural is not None:
+            named = self.natural(self.leaves[first].as_py(), self.leaves[top].as_py())
+            parts, covers = [named.label], max(covers, named.covers)
         else:
-            parts = self._cover(first, top) if self.nodes else [self._run(first, top)]
-        return " | ".join([*parts, MISSING] if top != last else parts)
+            exact = [name for name, low, high in self.nodes if (low, high) == (first, top)]
+            parts = exact[:1] or (self._cover(first, top) if self.nodes else [self._run(first, top)])
+        return Named(" | ".join(parts + missing), covers)
 
     def _run(self, first: int, last: int) -> str:
         if first == last:
@@ -122,11 +127,24 @@ class Hierarchy:
 
     def labels(self, first: Sequence[int], last: Sequence[int]) -> pa.DictionaryArray:
         """The labels of many runs as a dictionary array of strings."""
-        return pa.array([self.label(a, b) for a, b in zip(first, last, strict=True)], pa.string()).dictionary_encode()
+        names = [self.named(a, b).label for a, b in zip(first, last, strict=True)]
+        return pa.array(names, pa.string()).dictionary_encode()
 
-    def loss(self, first: npt.NDArray[np.int32], last: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """Normalised certainty penalty of runs of leaves: 0 for a leaf, 1 for all. Source: Xu et al. 2006."""
-        return np.asarray(self.positions[last] - self.positions[first], dtype=np.float64)
+    def loss(self, first: Sequence[int], last: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Normalised certainty penalty of many runs of leaves: 0 for a leaf, 1 for all. Source: Xu et al. 2006."""
+        return np.array([self.named(a, b).covers for a, b in zip(first, last, strict=True)], np.float64)
+
+
+def _namer(leaves: pa.Array) -> Namer | None:
+    """How runs of these values, in their natural order, are named; None where there are fewer than two."""
+    if len(leaves) < 2:
+        return None
+    kind, lowest, highest = leaves.type, leaves[0].as_py(), leaves[-1].as_py()
+    if pa.types.is_temporal(kind):
+        return day_namer(lowest, highest)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return text_namer(leaves.to_pylist())
+    return number_namer(lowest, highest, whole=not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)))
 
 
 def _text(value: Any) -> str:
@@ -138,14 +156,16 @@ def _scale(leaves: pa.Array, *, nullable: bool) -> npt.NDArray[np.float64]:
     count = len(leaves)
     if count == 0:
         return np.zeros(1 if nullable else 0, np.float64)
-    if pa.types.is_integer(leaves.type) or pa.types.is_floating(leaves.type):
-        places = np.asarray(leaves.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if pa.types.is_integer(leaves.type) or pa.types.is_floating(leaves.type) or pa.types.is_decimal(leaves.type):
+        places = leaves.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
     elif pa.types.is_temporal(leaves.type):
         places = np.asarray(leaves.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(), dtype=np.float64)
     else:
         places = np.arange(count, dtype=np.float64)
+    largest = np.abs(places).max()
+    places = places / largest if largest > 0 else places  # first, so that no difference of two large ones overflows
     places = places - places[0]
     if nullable:
         step = places[-1] / (count - 1) if count > 1 else 1.0
         places = np.append(places, places[-1] + step)
-    return places / places[-1] if places[-1] > 0 else places
+    return np.asarray(places / places[-1] if places[-1] > 0 else places, np.float64)

@@ -5,7 +5,9 @@ The kernel knows nothing of tables: it sees codes, weights and three kinds of li
 - every part keeps a weight of at least k (weight = persons, when each person has one row), or
 - every part keeps at least k distinct persons and no cut separates the rows of one person (when persons have several
   rows: rows that a recipient can link by a pseudonym must not stand in two classes), and
-- every part keeps at least l distinct values of each sensitive column; a missing value (code -1) is no value.
+- every part keeps at least l distinct values of each sensitive column; a missing value (code -1) is no value. Where
+  persons have several rows, a value that all share is known of everyone, whatever else some of them have: at least
+  l - 1 persons must be without it (with one row a person that follows from the l values).
 
 A cut is a threshold on one dimension, so parts never overlap. Which cut wins depends on the tuples as a set, never on
 their order: ties go to the first dimension and the lowest threshold.
@@ -71,9 +73,10 @@ def partition(
     if tuples.units is not None:
         distinct = np.concatenate([tuples.sensitive, tuples.units[:, None]], axis=1)
     cardinality = int(distinct.max(initial=-1)) + 1
+    counted = _once_a_person(tuples)
     state = (
         np.ascontiguousarray(tuples.codes), np.ascontiguousarray(tuples.weights, dtype=np.int64),
-        np.ascontiguousarray(distinct, dtype=np.int32), places, offsets,
+        np.ascontiguousarray(distinct, dtype=np.int32), counted, places, offsets,
     )
     limits = (k, l_distinct, tuples.units is not None, cardinality)
     ends = np.zeros(n, np.bool_)
@@ -85,8 +88,19 @@ def partition(
     return _renumbered(tuples.codes, part)
 
 
-State = tuple[Codes, Ints, Codes, Floats, Ints]
+State = tuple[Codes, Ints, Codes, npt.NDArray[np.bool_], Floats, Ints]
 Limits = tuple[int, int, bool, int]
+
+
+def _once_a_person(tuples: Tuples) -> npt.NDArray[np.bool_]:
+    """Marks one tuple of each person and sensitive value, (n, s): who has a value twice has it once."""
+    counted = np.zeros(tuples.sensitive.shape, np.bool_)
+    if tuples.units is not None:
+        for j in range(tuples.sensitive.shape[1]):
+            pairs = np.stack([tuples.units, tuples.sensitive[:, j]], axis=1)
+            counted[np.unique(pairs, axis=0, return_index=True)[1], j] = True
+            counted[tuples.sensitive[:, j] < 0, j] = False
+    return counted
 
 
 def _grow(
@@ -119,7 +133,7 @@ def _renumbered(codes: Codes, part: npt.NDArray[np.int32]) -> npt.NDArray[np.int
 
 
 @njit(cache=True, nogil=True)
-def _split_once(codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality):  # type: ignore[no-untyped-def]
+def _split_once(codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality):  # type: ignore[no-untyped-def]
     """Cuts one slice of `order`; returns where the right part starts, or -1 when no cut is safe."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -127,12 +141,13 @@ def _split_once(codes, weights, distinct, places, offsets, order, start, end, k,
     first = np.empty((columns, cardinality), np.int32)
     last = np.empty((columns, cardinality), np.int32)
     generation = np.zeros(1, np.int32)
-    return _split(codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit,
-                  rank, seen, first, last, generation)  # fmt: skip
+    tally = np.zeros(cardinality, np.int64)
+    return _split(codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit,
+                  rank, seen, first, last, generation, tally)  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _subtree(codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality, ends):  # type: ignore[no-untyped-def]
+def _subtree(codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality, ends):  # type: ignore[no-untyped-def]
     """Cuts one slice of `order` until no part can be cut; marks the last index of each part in `ends`."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -140,11 +155,12 @@ def _subtree(codes, weights, distinct, places, offsets, order, start, end, k, l_
     first = np.empty((columns, cardinality), np.int32)
     last = np.empty((columns, cardinality), np.int32)
     generation = np.zeros(1, np.int32)
+    tally = np.zeros(cardinality, np.int64)
     stack = [(start, end)]
     while len(stack) > 0:
         low, high = stack.pop()
-        cut = _split(codes, weights, distinct, places, offsets, order, low, high, k, l_distinct, by_unit,
-                     rank, seen, first, last, generation)  # fmt: skip
+        cut = _split(codes, weights, distinct, counted, places, offsets, order, low, high, k, l_distinct, by_unit,
+                     rank, seen, first, last, generation, tally)  # fmt: skip
         if cut < 0:
             ends[high - 1] = True
         else:
@@ -230,9 +246,51 @@ def _first_and_last(distinct, order, start, end, column, rank, count, seen, firs
 
 
 @njit(cache=True, nogil=True)
+def _most_shared(distinct, counted, order, start, end, column, rank, count, tally):  # type: ignore[no-untyped-def]
+    """For each threshold q: how many persons share the commonest value of `column` at or before q, and after q."""
+    m = end - start
+    begins = np.zeros(count + 1, np.int64)
+    for i in range(m):
+        begins[rank[i] + 1] += 1
+    for q in range(count):
+        begins[q + 1] += begins[q]
+    at = begins[:count].copy()
+    sorted_at = np.empty(m, np.int64)
+    for i in range(m):
+        sorted_at[at[rank[i]]] = order[start + i]
+        at[rank[i]] += 1
+    left = np.zeros(count, np.int64)
+    right = np.zeros(count, np.int64)
+    most = 0
+    for q in range(count):
+        for t in range(begins[q], begins[q + 1]):
+            if counted[sorted_at[t], column]:
+                value = distinct[sorted_at[t], column]
+                tally[value] += 1
+                most = max(most, tally[value])
+        left[q] = most
+    for t in range(m):
+        if counted[sorted_at[t], column]:
+            tally[distinct[sorted_at[t], column]] = 0
+    most = 0
+    for q in range(count - 1, 0, -1):
+        for t in range(begins[q], begins[q + 1]):
+            if counted[sorted_at[t], column]:
+                value = distinct[sorted_at[t], column]
+                tally[value] += 1
+                most = max(most, tally[value])
+        right[q - 1] = most
+    for t in range(m):
+        if counted[sorted_at[t], column]:
+            tally[distinct[sorted_at[t], column]] = 0
+    return left, right
+
+
+@njit(cache=True, nogil=True)
 def _split(  # type: ignore[no-untyped-def]
-    codes, weights, distinct, places, offsets, order, start, end, k, l_distinct, by_unit, rank, seen, first, last, generation
-):
+    codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit,
+    rank, seen, first, last, generation, tally,
+):  # fmt: skip
     """The best safe cut of a slice, done in place; returns where the right part starts, or -1."""
     dimensions = codes.shape[1]
     columns = distinct.shape[1]
@@ -258,17 +316,33 @@ def _split(  # type: ignore[no-untyped-def]
         values, sums = _ranked(codes, weights, order, start, end, j, low, high, rank)
         count = len(values)
         safe = np.ones(count, np.bool_)
-        for column in range(columns):
+        sensitive = columns
+        left_persons = sums
+        right_persons = sums
+        if by_unit:  # the last column is the person's
+            sensitive = columns - 1
+            begun, ended = _first_and_last(
+                distinct, order, start, end, sensitive, rank, count, seen, first, last, generation)
+            persons = begun[count - 1]
+            left_persons = begun
+            right_persons = persons - ended
+            for q in range(count - 1):
+                left, right = left_persons[q], right_persons[q]
+                if left < k or right < k or left + right != persons:
+                    safe[q] = False
+        for column in range(sensitive):
             begun, ended = _first_and_last(
                 distinct, order, start, end, column, rank, count, seen, first, last, generation)
-            all_values = begun[count - 1]
-            is_unit = by_unit and column == columns - 1
-            least = k if is_unit else l_distinct
             for q in range(count - 1):
-                left = begun[q]
-                right = all_values - ended[q]
-                if left < least or right < least or (is_unit and left + right != all_values):
+                if begun[q] < l_distinct or begun[count - 1] - ended[q] < l_distinct:
                     safe[q] = False
+            if by_unit and l_distinct > 1:
+                left_most, right_most = _most_shared(
+                    distinct, counted, order, start, end, column, rank, count, tally)
+                for q in range(count - 1):
+                    if (left_persons[q] - left_most[q] < l_distinct - 1
+                            or right_persons[q] - right_most[q] < l_distinct - 1):
+                        safe[q] = False
         offset = offsets[j]
         whole = places[offset + high] - places[offset + low]
         left_weight = 0

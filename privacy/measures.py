@@ -68,19 +68,35 @@ def k_anonymity(table: pa.Table, quasi_identifiers: Sequence[str], *, unit: str)
     return class_sizes(table, quasi_identifiers, unit=unit).smallest
 
 
-def l_diversity(table: pa.Table, quasi_identifiers: Sequence[str], *, sensitive: str) -> int:
-    """Fewest distinct values of `sensitive` within one combination of quasi-identifier values.
+def l_diversity(table: pa.Table, quasi_identifiers: Sequence[str], *, sensitive: str, unit: str) -> int:
+    """Fewest distinct values of `sensitive` within one combination of quasi-identifier values, counted over persons.
 
-    A missing value is no value: who knows that a value is missing has not been misled by it. Returns 0 for an empty
-    table. Raises PrivacyError if a column is missing. Source: Machanavajjhala et al. 2007, distinct l-diversity.
+    A missing value is no value: who knows that a value is missing has not been misled by it. Where persons have several
+    rows, a value that all of a class share is known of everyone: a class of n persons, m of whom share its commonest
+    value, has an l of at most n - m + 1 (with one row a person that is never less than the distinct values).
+    Returns 0 for an empty table. Raises PrivacyError if a column is missing.
+    Source: Machanavajjhala et al. 2007, distinct l-diversity, carried over to persons.
     """
-    _need(table, [*quasi_identifiers, sensitive])
-    keys = ", ".join(quoted(name) for name in quasi_identifiers) or "NULL::INTEGER"
+    _need(table, [*quasi_identifiers, sensitive, unit])
+    keys = [f"q{number}" for number in range(len(quasi_identifiers))]
+    picked = ", ".join(f"{quoted(name)} AS {key}" for key, name in zip(keys, quasi_identifiers, strict=True))
+    grouped = ", ".join(keys) or "()"
     with duckdb.connect() as con:
         con.register("measured", table)
+        con.execute(
+            f"CREATE TEMP TABLE rows_of AS SELECT {picked + ', ' if picked else ''}{quoted(sensitive)} AS s, "
+            f"{quoted(unit)} AS u FROM measured"
+        )
+        both = " AND ".join(f"p.{key} IS NOT DISTINCT FROM v.{key}" for key in keys) or "true"
         (least,) = only_row(
             con,
-            f"SELECT coalesce(min(n), 0) FROM "
-            f"(SELECT count(DISTINCT {quoted(sensitive)}) AS n FROM measured GROUP BY {keys})",
+            f"""
+            SELECT coalesce(min(least(v.l, p.n - v.m + 1)), 0) FROM
+            (SELECT {grouped + ',' if keys else ''} count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped}) p JOIN
+            (SELECT {grouped + ',' if keys else ''} count(s) AS l, coalesce(max(n) FILTER (s IS NOT NULL), 0) AS m FROM
+             (SELECT {grouped + ',' if keys else ''} s, count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped + ', ' if keys else ''}s)
+             GROUP BY {grouped}) v ON {both}
+            WHERE p.n > 0
+            """,
         )
     return least

@@ -8,6 +8,7 @@ Source: RFC 2104; NIST SP 800-107r1, 5.1 on truncation.
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -52,6 +53,8 @@ def _message(value: Any) -> bytes:
         return b"i:" + str(value).encode()
     if isinstance(value, float):
         return b"f:" + value.hex().encode()
+    if isinstance(value, Decimal):
+        return b"n:" + format(value.normalize(), "f").encode()
     if isinstance(value, str):
         return b"s:" + value.encode()
     return b"d:" + str(value.isoformat()).encode()

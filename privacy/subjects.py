@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from contracts.model import Contract, PrivacyTerms, Role, Table, Transform
+from contracts.model import Column, Contract, PrivacyTerms, Role, Table, Transform
 from core.errors import PrivacyError
 from core.keys import ContractKeys
 from privacy.cells import SEGMENT
-from privacy.cube import Cube, build_cube
+from privacy.cube import Cube, build_cube, folded
 from privacy.kernel import partition
 from privacy.pseudonym import pseudonymize
 
@@ -39,11 +39,17 @@ class SafeSubjects:
 
 
 def generalize(
-    table: pa.Table, contract: Contract, plan: Table, keys: ContractKeys, *, segment_min_units: int | None
+    table: pa.Table,
+    contract: Contract,
+    plan: Table,
+    keys: ContractKeys,
+    *,
+    segment_min_units: int | None,
+    source_digest: str,
 ) -> SafeSubjects:
     """The subject table `plan` of the contract with its quasi-identifiers coarsened and its identifiers replaced.
 
-    table: the validated rows. segment_min_units: fewest persons of a segment, or None when no facts need segments.
+    table: the validated rows, of the source that `source_digest` names. segment_min_units: fewest persons of a segment, or None when no facts need segments.
     Raises PrivacyError when the limits can't be met within the suppression limit.
     """
     terms = _terms(contract)
@@ -59,22 +65,24 @@ def generalize(
     if table.num_rows and lost_units > terms.max_suppressed * cube.units:
         raise _cannot(contract, plan, cube, lost_units)
     class_of_row = part[cube.tuple_of_row]
-    order = _order(class_of_row, keep, keys.derive("order", plan.name))
+    order = shuffled(class_of_row, keep, keys.derive("order", plan.name, source_digest))
     segment_names = pa.array([f"S{number + 1:02d}" for number in range(int(segment.max(initial=0)) + 1)])
     segment_of_row = segment_names.take(pa.array(segment[cube.tuple_of_row]))
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     low, high = _corners(cube.tuples.codes, part)
     losses: dict[str, float] = {}
-    weight_of_row = class_of_row[order]
+    part_of_row = class_of_row[order]
     for column in plan.columns:
         if column.transform is Transform.PSEUDONYM:
-            columns[column.name] = pseudonymize(table[column.name], keys.derive("pseudonym", column.name)).take(order)
+            columns[column.name] = pseudonymize(
+                table[column.name], pseudonym_key(keys, contract, column)
+            ).take(order)
         elif column.transform is Transform.GENERALIZE:
             j = list(cube.hierarchies).index(column.name)
             hierarchy = cube.hierarchies[column.name]
             labels = hierarchy.labels(low[:, j].tolist(), high[:, j].tolist())
-            columns[column.name] = labels.take(pa.array(weight_of_row)).cast(pa.string())
-            loss = hierarchy.loss(low[:, j], high[:, j])[weight_of_row]
+            columns[column.name] = labels.take(pa.array(part_of_row)).cast(pa.string())
+            loss = hierarchy.loss(low[:, j].tolist(), high[:, j].tolist())[part_of_row]
             losses[column.name] = float(loss.mean()) if len(loss) else 0.0
         elif column.transform is Transform.KEEP:
             columns[column.name] = table[column.name].take(order)
@@ -87,7 +95,7 @@ def generalize(
     return SafeSubjects(
         published=pa.table(columns),
         unit_of_row=cube.unit_of_row[order],
-        segments=pa.table({"unit": table[terms.unit].take(order), SEGMENT: segment_of_row.take(order)})
+        segments=pa.table({"unit": folded(table[terms.unit]).take(order), SEGMENT: segment_of_row.take(order)})
         .group_by("unit")
         .aggregate([(SEGMENT, "min")])
         .rename_columns(["unit", SEGMENT]),
@@ -96,6 +104,11 @@ def generalize(
         ncp=float(np.mean(list(losses.values()))) if losses else 0.0,
         ncp_by_column=losses,
     )
+
+
+def pseudonym_key(keys: ContractKeys, contract: Contract, column: Column) -> bytes:
+    """The key of one column's pseudonyms: another one for each contract, recipient and column name."""
+    return keys.derive("pseudonym", contract.recipient, column.name)
 
 
 def _terms(contract: Contract) -> PrivacyTerms:
@@ -116,6 +129,8 @@ def _safe_parts(cube: Cube, part: npt.NDArray[np.int32], terms: PrivacyTerms) ->
     for j in range(tuples.sensitive.shape[1]):
         known = tuples.sensitive[:, j] >= 0
         safe &= _distinct(part[known], tuples.sensitive[known, j], count) >= terms.l
+        if tuples.units is not None and terms.l > 1:
+            safe &= persons - _most_shared(part[known], tuples.sensitive[known, j], tuples.units[known], count) >= terms.l - 1
     return np.asarray(safe, np.bool_)
 
 
@@ -123,6 +138,18 @@ def _distinct(part: npt.NDArray[np.int32], codes: npt.NDArray[np.int32], count: 
     """Distinct codes in each part, (count,)."""
     pairs = np.unique(np.stack([part, codes], axis=1), axis=0) if len(part) else np.empty((0, 2), np.int32)
     return np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
+
+
+def _most_shared(
+    part: npt.NDArray[np.int32], values: npt.NDArray[np.int32], units: npt.NDArray[np.int32], count: int
+) -> npt.NDArray[np.int64]:
+    """How many persons of each part share its commonest value, (count,)."""
+    most = np.zeros(count, np.int64)
+    if len(part):
+        having = np.unique(np.stack([part, values, units], axis=1), axis=0)[:, :2]
+        pairs, persons = np.unique(having, axis=0, return_counts=True)
+        np.maximum.at(most, pairs[:, 0], persons)
+    return most
 
 
 def _corners(
@@ -137,8 +164,13 @@ def _corners(
     return low, high
 
 
-def _order(class_of_row: npt.NDArray[np.int32], keep: npt.NDArray[np.bool_], key: bytes) -> npt.NDArray[np.int64]:
-    """Kept rows by class, and within a class in an order that only the key knows: the source's order would tell."""
+def shuffled(
+    class_of_row: npt.NDArray[np.int32], keep: npt.NDArray[np.bool_], key: bytes
+) -> npt.NDArray[np.int64]:
+    """Kept rows by class, and within a class in an order that only the key knows: the source's order would tell.
+
+    key: 32 bytes, of one table of one source; with a lasting key a row would keep its place from release to release.
+    """
     stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
     noise = np.frombuffer(stream.update(bytes(8 * len(class_of_row))), np.uint64)
     order = np.lexsort((noise, class_of_row))

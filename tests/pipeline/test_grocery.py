@@ -53,7 +53,7 @@ def judge(home: Home, files: dict[str, Path], source: Path) -> duckdb.DuckDBPyCo
     con = duckdb.connect()
     for name in ("transactions", "products", "demographics"):
         con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{source / name}.parquet')")
-    key = home.keys.contract_keys("grocery-demand").derive("pseudonym", "household_id")
+    key = home.keys.contract_keys("grocery-demand").derive("pseudonym", "small-supplier", "household_id")
     ids = pq.read_table(source / "demographics.parquet", columns=["household_id"])["household_id"]
     con.register("names", pa.table({"household_id": ids, "pseudonym": pseudonymize(ids, key)}))
     con.execute(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -164,7 +165,7 @@ def test_classes_keep_k_and_l_and_segments_join_the_cells(tmp_path: Path) -> Non
     published = pq.read_table(result.tables["people"].path)
     assert published.column_names == ["person", "age", "post code", "illness", "segment"]
     assert k_anonymity(published, ["age", "post code"], unit="person") >= 3
-    assert l_diversity(published, ["age", "post code"], sensitive="illness") >= 2
+    assert l_diversity(published, ["age", "post code"], sensitive="illness", unit="person") >= 2
     assert published.num_rows == 60
     assert len(published.group_by(["age", "post code"]).aggregate([])) > 5
     segments = set(published["segment"].to_pylist())
@@ -180,15 +181,26 @@ def test_classes_keep_k_and_l_and_segments_join_the_cells(tmp_path: Path) -> Non
     assert 0.0 < risk["ncp"] < 1.0
 
 
-def test_reference_tables_lose_their_identifiers_and_keep_their_order(tmp_path: Path) -> None:
+def test_reference_tables_lose_their_identifiers(tmp_path: Path) -> None:
     result = safe(tmp_path, contract(SHOPS), shops=shops())
     published = pq.read_table(result.tables["shops"].path)
     assert published.column_names == ["shop", "owner"]
-    assert published["shop"].to_pylist() == ["north", "south"]
     assert published["owner"].type == pa.binary(16)
-    assert published["owner"].to_pylist()[1] is None
+    owners = dict(zip(published["shop"].to_pylist(), published["owner"].to_pylist(), strict=True))
+    assert set(owners) == {"north", "south"}
+    assert owners["north"] is not None
+    assert owners["south"] is None
     assert result.report["subjects"] is None
     assert result.report["k_reached"] is None
+
+
+def test_a_sorted_source_does_not_rank_its_pseudonyms(tmp_path: Path) -> None:
+    many = pa.table({"shop": [f"s{i:03}" for i in range(200)], "owner": [f"o{i:03}" for i in range(200)], "till": ["t"] * 200})
+    published = pq.read_table(safe(tmp_path, contract(SHOPS), shops=many).tables["shops"].path)
+    assert sorted(published["shop"].to_pylist()) == many["shop"].to_pylist() != published["shop"].to_pylist()
+    plain = replace(SHOPS, columns=(SHOPS.columns[0],))
+    kept = pq.read_table(safe(tmp_path / "plain", contract(plain), shops=many).tables["shops"].path)
+    assert kept["shop"].to_pylist() == many["shop"].to_pylist()
 
 
 def test_no_raw_identifier_is_anywhere_in_the_files(tmp_path: Path) -> None:
@@ -226,7 +238,7 @@ def test_the_order_of_rows_tells_nothing_of_the_source(tmp_path: Path) -> None:
 
 def _pseudonyms(table: pa.Table, agreed: Contract, folder: Path) -> list[bytes]:
     keys = KeyStore(folder / "keys").contract_keys(agreed.id)
-    result: list[bytes] = pseudonymize(table["person"], keys.derive("pseudonym", "person")).to_pylist()
+    result: list[bytes] = pseudonymize(table["person"], keys.derive("pseudonym", "firm", "person")).to_pylist()
     return result
 
 
@@ -276,13 +288,14 @@ def test_any_people_are_safe_or_refused(
         result = safe(tmp_path, agreed, people=table)
     except PrivacyError:
         assert not (tmp_path / "out").exists()
-        assert len({row[0] for row in data}) < k or len({row[3] for row in data} - {None}) < 2
+        everyone = pa.table({"p": table["person"], "s": table["illness"]})
+        assert k_anonymity(everyone, [], unit="p") < k or l_diversity(everyone, [], sensitive="s", unit="p") < 2
         return
     published = pq.read_table(result.tables["people"].path)
     assert published.num_rows == len(data)
     if data:
         assert k_anonymity(published, ["age", "post code"], unit="person") >= k
-        assert l_diversity(published, ["age", "post code"], sensitive="illness") >= 2
+        assert l_diversity(published, ["age", "post code"], sensitive="illness", unit="person") >= 2
         classes: dict[bytes, set[tuple[str, str]]] = {}
         for row in published.to_pylist():
             classes.setdefault(row["person"], set()).add((row["age"], row["post code"]))
@@ -311,6 +324,64 @@ def test_a_suppression_limit_of_one_may_leave_everyone_out(tmp_path: Path) -> No
     assert result.tables["people"].rows == 0
     with pytest.raises(PrivacyError):
         safe(tmp_path, contract(PEOPLE, k=70, max_suppressed=0.99), people=people())
+
+
+def test_what_every_person_of_a_class_has_is_not_hidden_by_a_second_value(tmp_path: Path) -> None:
+    """The attack: all have flu; one has gout besides, so that a count of values says two."""
+    table = pa.table(
+        {
+            "person": [1, 2, 3, 4, 5, 5],
+            "age": [30] * 6,
+            "post code": ["1000"] * 6,
+            "illness": ["flu"] * 5 + ["gout"],
+            "phone": ["p"] * 6,
+        }
+    )
+    with pytest.raises(PrivacyError, match="Release refused"):
+        safe(tmp_path, contract(PEOPLE), people=table)
+
+
+def test_spellings_are_not_persons_and_not_illnesses(tmp_path: Path) -> None:
+    """The attack: one person under five spellings, one illness under four."""
+    text_unit = replace(PEOPLE.columns[0], type=LogicalType.STRING)
+    agreed = contract(replace(PEOPLE, columns=(text_unit, *PEOPLE.columns[1:])), k=3)
+    spelt = ["ann", "ann ", "Ann", "ＡＮＮ", "\tann"]
+    table = pa.table(
+        {
+            "person": spelt,
+            "age": [30] * 5,
+            "post code": ["1000"] * 5,
+            "illness": ["flu", "Flu", " flu", "", "flu"],
+            "phone": ["p"] * 5,
+        }
+    )
+    with pytest.raises(PrivacyError, match="1 of 1 would have to be left out"):
+        safe(tmp_path / "one", agreed, people=table)
+    with pytest.raises(PrivacyError, match="1 rows of `people` name no `person`"):
+        safe(tmp_path / "two", agreed, people=table.set_column(0, "person", pa.array([*spelt[:4], " "])))
+    facts = replace(VISITS, cells=replace(VISITS.cells, segments_of=None))  # type: ignore[type-var]
+    acts = pa.table({"person": spelt, "shop": ["north"] * 5, "spent": [1.0] * 5})
+    with pytest.raises(PrivacyError, match="`visits` holds facts of fewer than 3 `person`"):
+        safe(tmp_path / "three", contract(facts), visits=acts)
+
+
+def test_facts_of_fewer_than_k_persons_are_refused_without_their_number(tmp_path: Path) -> None:
+    few = visits().filter(pa.compute.less(visits()["person"], 1002))
+    with pytest.raises(PrivacyError) as refused:
+        safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=few)
+    assert "fewer than 3 `person`" in str(refused.value)
+    assert str(few.num_rows) not in str(refused.value)
+
+
+def test_a_new_recipient_gets_other_pseudonyms(tmp_path: Path) -> None:
+    one, other = contract(PEOPLE), replace(contract(PEOPLE), recipient="another firm")
+    keys = KeyStore(tmp_path / "keys").contract_keys("visits-2026")
+    seen = []
+    for number, agreed in enumerate((one, other)):
+        given = validated(tmp_path / f"in{number}", {"people": people()}, agreed)
+        result = anonymize(given, agreed, keys, out=tmp_path / f"out{number}")
+        seen.append(set(pq.read_table(result.tables["people"].path)["person"].to_pylist()))
+    assert not seen[0] & seen[1]
 
 
 @pytest.mark.parametrize("name", ["people", "visits"])

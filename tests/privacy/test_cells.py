@@ -35,9 +35,9 @@ PLAN = CellPlan(
         Measure(name="sales", aggregate="sum", column="sales", decimals=2),
     ),
 )
-Fact = tuple[int, str, str | None, str | None, int | None, int, int, float]
+Fact = tuple[int, str, str | None, str | None, int | None, int, int | None, float]
 SCHEMA = pa.schema(
-    [("person", pa.int64()), ("segment_of_row", pa.string()), ("good", pa.string()), ("dep't", pa.string()),
+    [("person", pa.int64()), ("segment", pa.string()), ("good", pa.string()), ("dep't", pa.string()),
      ("week", pa.int64()), ("basket", pa.int64()), ("pieces", pa.int64()), ("sales", pa.float64())]
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def publish(facts: list[Fact], k: int, plan: CellPlan = PLAN) -> tuple[list[dict
     with duckdb.connect() as con:
         columns = zip(*facts, strict=True) if facts else [[] for _ in SCHEMA]
         con.register("facts", pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA))
-        counts = build_cells(con, facts="facts", unit="person", plan=plan, k=k)
+        counts = build_cells(con, facts="facts", unit="person", segment="segment", plan=plan, k=k)
         cells = con.sql("FROM cells").to_arrow_table()
     assert tuple(cells.column_names) == columns_of(plan)
     return cells.to_pylist(), counts
@@ -91,7 +91,7 @@ FACTS = st.lists(
         st.just("?"),
         st.one_of(st.none(), st.integers(1, 9)),
         st.integers(1, 30),
-        st.integers(0, 9),
+        st.one_of(st.none(), st.integers(0, 9)),
         st.integers(-500, 500).map(lambda cents: cents / 100),
     ),
     max_size=120,
@@ -114,10 +114,14 @@ def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact]
         assert cell["persons"] == len({fact[0] for fact in own}) >= k
         assert cell["lines"] == len(own)
         assert cell["baskets"] == len({fact[5] for fact in own})
-        assert cell["pieces"] == sum(fact[6] for fact in own)
+        pieces = [fact[6] for fact in own if fact[6] is not None]
+        assert cell["pieces"] == (sum(pieces) if pieces else None)
+        assert not pieces or len({fact[0] for fact in own if fact[6] is not None}) >= k, "a sum over fewer than k persons"
         assert cell["sales"] == pytest.approx(sum(fact[7] for fact in own), abs=1e-9)
     assert counts.facts == len(facts)
     assert counts.suppressed_facts == len(outside)
+    assert sum(number for _, number, _ in counts.rungs) == counts.cells
+    assert sum(held for _, _, held in counts.rungs) + counts.suppressed_facts == len(facts)
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,6 +133,8 @@ def test_a_total_from_elsewhere_gives_back_nobody_or_a_group_of_k(facts: list[Fa
     rest = {fact[0] for fact in outside}
     assert counts.suppressed_units == len(rest)
     assert not rest or len(rest) >= k or not cells
+    with_pieces = {fact[0] for fact in outside if fact[6] is not None}
+    assert not with_pieces or len(with_pieces) >= k or not cells
 
 
 @settings(max_examples=60, deadline=None)
@@ -143,6 +149,28 @@ def test_one_person_with_many_rows_never_makes_a_cell(facts: list[Fact], k: int)
 
 def fact(person: int, good: str, week: int, segment: str = "S0") -> Fact:
     return (person, segment, good, "food", week, person, 1, 1.0)
+
+
+def test_a_sum_over_one_person_among_many_without_a_value_is_not_published() -> None:
+    """The attack: five persons in a cell, four of them without the measure; the sum is the fifth's own number."""
+    facts = [(p, "S0", "milk", "food", 1, p, None if p > 1 else 1234, 1.0) for p in range(1, 6)]
+    cells, counts = publish(facts, 5)
+    assert cells == []
+    assert counts.suppressed_facts == 5
+
+
+def test_a_contract_may_call_its_measures_anything() -> None:
+    names = ("atom", "rung", "cell", "unit", "m0", "a0", "r1", "persons", "segment_of_row")
+    for name in names:
+        plan = CellPlan(
+            segments_of=None,
+            segment_min_units=1,
+            dimensions=(),
+            measures=(Measure(name=name, aggregate="sum", column="pieces"),),
+            count_name="people",
+        )
+        cells, _ = publish([fact(p, "milk", 1) for p in range(4)], 2, plan)
+        assert cells == [{"segment": "S0", "people": 4, name: 4}]
 
 
 def test_a_small_cell_gives_up_its_segment_first() -> None:

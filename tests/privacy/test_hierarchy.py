@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -20,35 +21,86 @@ HOMES = HierarchySpec(
 AGES = HierarchySpec(kind="ordered", leaves=("19-24", "25-34", "35-44"))
 
 
+def label(hierarchy: Hierarchy, first: int, last: int) -> str:
+    return hierarchy.named(first, last).label
+
+
 def test_numbers_are_ranges_and_their_places_follow_their_values() -> None:
     hierarchy = Hierarchy.of(NATURAL, pa.array([30, 10, 20, 110]), column="t.age")
     assert hierarchy.encode(pa.chunked_array([[10, 110, 30]])).tolist() == [0, 3, 2]
-    assert [hierarchy.label(0, 0), hierarchy.label(0, 2), hierarchy.label(0, 3)] == ["10", "10..30", "*"]
-    assert hierarchy.positions.tolist() == [0.0, 0.1, 0.2, 1.0]
+    assert [label(hierarchy, 0, 0), label(hierarchy, 0, 2), label(hierarchy, 0, 3)] == ["10", "10..30", "*"]
+    assert hierarchy.positions.tolist() == pytest.approx([0.0, 0.1, 0.2, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (pa.array([17, 23, 29, 93, 99]), "20..100"),
+        (pa.array([0, 3, 4, 5, 9]), "3..5"),
+        (pa.array([0.0, 51234.56, 52000.0, 53999.1, 9e4]), "51000..54000"),
+        (pa.array([-9.0, -0.123, 0.0, 0.456, 7.0]), "-0.2..0.6"),
+        (pa.array([1, 10**15 + 1, 2 * 10**15, 9 * 10**15, 10**16]), "0..10000000000000000"),
+        (pa.array(["0999", "1001", "1044", "1087", "2000"]), "10*"),
+        (pa.array(["a@x", "b@x", "bc@x", "z@x", "zz@x"]), "*"),
+        (pa.array([dt.date(1950, 1, 1), dt.date(1961, 3, 5), dt.date(1961, 3, 9), dt.date(1961, 3, 30), dt.date(1990, 1, 1)]), "1961-03"),
+        (pa.array([dt.date(1950, 1, 1), dt.date(1961, 3, 5), dt.date(1961, 9, 9), dt.date(1962, 2, 3), dt.date(1990, 1, 1)]), "1961-03..1962-02"),
+        (pa.array([dt.datetime(1950, 1, 1), dt.datetime(1961, 3, 5, 7), dt.datetime(1970, 9, 9), dt.datetime(1975, 2, 3), dt.datetime(1990, 1, 1)]), "1961..1975"),
+        (pa.array([dt.datetime(1950, 1, 1), *(dt.datetime(1961, 3, 5, h) for h in (7, 8, 9)), dt.datetime(1990, 1, 1)]), "1961-03-05"),
+        (pa.array([dt.date(1, 1, 1), dt.date(9999, 12, 1), dt.date(9999, 12, 5), dt.date(9999, 12, 30), dt.date(9999, 12, 31)]), "9999-12"),
+    ],
+)  # fmt: skip
+def test_a_run_is_never_called_by_the_values_at_its_ends(values: pa.Array, shown: str) -> None:
+    """The ends of a class are single persons' own values."""
+    hierarchy = Hierarchy.of(NATURAL, values, column="t.q")
+    named = hierarchy.named(1, 3)
+    assert named.label == shown
+    assert 0.0 <= named.covers <= 1.0
+    assert hierarchy.loss([1], [3]).tolist() == [named.covers]
+
+
+@given(st.lists(st.decimals(-10**6, 10**6, places=2), min_size=3, max_size=30, unique=True), st.data())
+def test_a_range_holds_its_run_and_shows_no_end_with_all_its_digits(values: list[Decimal], data: st.DataObject) -> None:
+    ordered = sorted(values)
+    hierarchy = Hierarchy.of(NATURAL, pa.array(ordered, pa.decimal128(18, 2)), column="t.q")
+    first = data.draw(st.integers(0, len(ordered) - 2))
+    last = data.draw(st.integers(first + 1, len(ordered) - 1))
+    shown = label(hierarchy, first, last)
+    if shown != "*":
+        low, high = (Decimal(end) for end in shown.split(".."))
+        width = ordered[last] - ordered[first]
+        assert low <= ordered[first]
+        assert ordered[last] <= high
+        assert high - low <= 2 * width
+
+
+def test_whole_numbers_of_any_size_have_places() -> None:
+    hierarchy = Hierarchy.of(NATURAL, pa.array([-1.7e308, 0.0, 1.7e308]), column="t.q")
+    assert hierarchy.positions.tolist() == [0.0, 0.5, 1.0]
+    assert label(hierarchy, 0, 2) == "*"
 
 
 def test_dates_have_places_too() -> None:
     days = pa.array([dt.date(2026, 1, 1), dt.date(2026, 1, 3), dt.date(2026, 1, 5)])
     hierarchy = Hierarchy.of(NATURAL, days, column="t.born")
     assert hierarchy.positions.tolist() == [0.0, 0.5, 1.0]
-    assert hierarchy.label(0, 1) == "2026-01-01..2026-01-03"
+    assert label(hierarchy, 0, 1) == "2026-01"
 
 
 def test_missing_is_a_leaf_of_its_own_with_a_label() -> None:
     hierarchy = Hierarchy.of(AGES, pa.array(["25-34", None]), column="t.age")
     assert hierarchy.encode(pa.array([None, "19-24"])).tolist() == [3, 0]
-    assert hierarchy.label(3, 3) == "(missing)"
-    assert hierarchy.label(2, 3) == "35-44 | (missing)"
-    assert hierarchy.label(0, 3) == "*"
+    assert label(hierarchy, 3, 3) == "(missing)"
+    assert label(hierarchy, 2, 3) == "35-44 | (missing)"
+    assert label(hierarchy, 0, 3) == "*"
 
 
 def test_a_tree_names_runs_by_its_largest_nodes() -> None:
     hierarchy = Hierarchy.of(HOMES, pa.array(["Renter", None]), column="t.home")
-    assert hierarchy.label(0, 1) == "Owns"
-    assert hierarchy.label(0, 3) == "House"
-    assert hierarchy.label(1, 3) == "Probable Homeowner | Rents"
-    assert hierarchy.label(2, 4) == "Rents | Barge"
-    assert hierarchy.label(2, 5) == "Rents | Barge | (missing)"
+    assert label(hierarchy, 0, 1) == "Owns"
+    assert label(hierarchy, 0, 3) == "House"
+    assert label(hierarchy, 1, 3) == "Probable Homeowner | Rents"
+    assert label(hierarchy, 2, 4) == "Rents | Barge"
+    assert label(hierarchy, 2, 5) == "Rents | Barge | (missing)"
 
 
 def test_values_beyond_the_hierarchy_are_counted_and_never_named() -> None:
@@ -75,7 +127,7 @@ def test_codes_keep_the_order_and_losses_stay_between_nothing_and_all(values: li
     codes = hierarchy.encode(column)
     known = [(value, code) for value, code in zip(values, codes.tolist(), strict=True) if value is not None]
     assert [code for _, code in sorted(known)] == sorted(code for _, code in known)
-    low, high = codes.min(keepdims=True), codes.max(keepdims=True)
+    low, high = [int(codes.min())], [int(codes.max())]
     assert 0.0 <= float(hierarchy.loss(low, high)[0]) <= 1.0
     assert float(hierarchy.loss(low, low)[0]) == 0.0
 

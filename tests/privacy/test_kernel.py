@@ -32,8 +32,16 @@ def persons(tuples: Tuples, mask: np.ndarray) -> int:
 
 
 def diversity(tuples: Tuples, mask: np.ndarray) -> int:
-    counts = [len(set(tuples.sensitive[mask, j].tolist()) - {-1}) for j in range(tuples.sensitive.shape[1])]
-    return min(counts, default=99)
+    """Distinct values; with several rows a person also persons without the commonest value, plus one."""
+    least = 99
+    for j in range(tuples.sensitive.shape[1]):
+        values = tuples.sensitive[mask, j]
+        least = min(least, len(set(values.tolist()) - {-1}))
+        if tuples.units is not None:
+            having = {(v, u) for v, u in zip(values.tolist(), tuples.units[mask].tolist(), strict=True) if v >= 0}
+            most = max((sum(v == value for v, _ in having) for value in {v for v, _ in having}), default=0)
+            least = min(least, persons(tuples, mask) - most + 1)
+    return least
 
 
 @pytest.mark.parametrize("by_unit", [False, True])

@@ -27,15 +27,27 @@ def test_it_counts_as_plain_python_counts(rows: list[tuple[str | None, int, int,
             "s": pa.array([r[3] for r in rows], pa.string()),
         }
     )
-    units, secrets = defaultdict(set), defaultdict(set)
+    units, secrets = defaultdict(set), defaultdict(lambda: defaultdict(set))
     for q1, q2, unit, secret in rows:
         units[q1, q2].add(unit)
-        secrets[q1, q2] |= {secret} - {None}
+        if secret is not None:
+            secrets[q1, q2][secret].add(unit)
+
+    def diversity(key: tuple[str | None, int]) -> int:
+        sharing = [len(people) for people in secrets[key].values()]
+        return min(len(sharing), len(units[key]) - max(sharing, default=0) + 1)
+
     sizes = class_sizes(table, ["q 1", 'q"2'], unit="unit")
     assert sizes.classes == len(units)
     assert sizes.smallest == min(map(len, units.values()), default=0) == k_anonymity(table, ["q 1", 'q"2'], unit="unit")
     assert sizes.singletons == sum(len(people) == 1 for people in units.values())
-    assert l_diversity(table, ["q 1", 'q"2'], sensitive="s") == min(map(len, secrets.values()), default=0)
+    assert l_diversity(table, ["q 1", 'q"2'], sensitive="s", unit="unit") == min(map(diversity, units), default=0)
+
+
+def test_what_everybody_has_is_known_of_everybody() -> None:
+    """Five persons, all with flu, one with gout besides: two values, and nothing is hidden."""
+    table = pa.table({"person": [1, 2, 3, 4, 5, 5], "illness": ["flu", "flu", "flu", "flu", "flu", "gout"]})
+    assert l_diversity(table, [], sensitive="illness", unit="person") == 1
 
 
 def test_several_rows_of_one_person_are_one_person() -> None:
@@ -47,7 +59,7 @@ def test_several_rows_of_one_person_are_one_person() -> None:
 def test_without_quasi_identifiers_all_are_one_class() -> None:
     table = pa.table({"household": [1, 2, 3], "income": ["a", "a", None]})
     assert k_anonymity(table, [], unit="household") == 3
-    assert l_diversity(table, [], sensitive="income") == 1
+    assert l_diversity(table, [], sensitive="income", unit="household") == 1
 
 
 def test_a_missing_column_is_named_with_those_that_exist() -> None:
