@@ -70,6 +70,14 @@ class Window:
         if self.start and self.end and self.start >= self.end:
             raise UsageError("A window must end after it starts.")
 
+    def overlaps(self, other: Window) -> bool:
+        """Whether there is a moment in both."""
+        begins_before = self.start is None or other.end is None or self.start < other.end
+        return begins_before and (other.start is None or self.end is None or other.start < self.end)
+
+    def __str__(self) -> str:
+        return f"{self.start or '..'} to {self.end or '..'}" if self.start or self.end else "everything"
+
     def as_json(self) -> dict[str, str | None]:
         """{"start": ISO 8601 or None, "end": ISO 8601 or None}."""
         return {side: at.isoformat() if at else None for side, at in (("start", self.start), ("end", self.end))}
@@ -108,7 +116,7 @@ class Received(Sealed):
     """Tables that came whole from the platform's source, with the columns that the contract names.
 
     digest: SHA-256 over what came (contract's tables in order, their file digests); says whether two runs saw the
-    same source. Built by `connectors.base.receive`.
+    same source. It could confirm a guess of raw rows: outside a run's folder stands an HMAC of it instead. Built by `connectors.base.receive`.
     """
 
     contract_id: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,11 @@ class Handoff:
 
 
 def write_handoff(folder: Path, step: str, content: Mapping[str, Any]) -> Handoff:
-    """Writes `<folder>/<step>.json` whole or not at all (mode 0600), and names it."""
-    data = canonical({**content, "step": step})
+    """Writes `<folder>/<step>.json` whole or not at all (mode 0600), and names it.
+
+    The name travels through Airflow's database, and stays there: with a salt it confirms no guess of what the files hold.
+    """
+    data = canonical({**content, "step": step, "salt": secrets.token_hex(16)})
     path = folder / f"{step}.json"
     fresh = folder / f".{step}.json.new"
     fresh.unlink(missing_ok=True)

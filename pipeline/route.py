@@ -7,6 +7,7 @@ when it isn't in force any more; every file is held against its digest before it
 
 from __future__ import annotations
 
+import hmac
 import json
 import shutil
 import uuid
@@ -22,10 +23,10 @@ from connectors.base import receive as receive_tables
 from connectors.base import received_from
 from connectors.registry import connector_for
 from contracts.decide import require
-from contracts.model import Contract
+from contracts.model import Contract, TableKind
 from contracts.shelf import find_contract
 from core.digest import file_digest
-from core.errors import ContractError, IntegrityError
+from core.errors import ContractError, IntegrityError, PrivacyError, QualityError, UsageError
 from core.progress import Progress, silent
 from core.proof import Window
 from pipeline.handoff import Handoff, read_handoff, tables_as_json, tables_from_json, write_handoff
@@ -79,6 +80,12 @@ def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) ->
     """
     contract = find_contract(ref, home.settings.contracts)
     require(contract, door="release", at=home.clock())
+    if window not in (None, Window()) and not any(table.time_column for table in contract.tables):
+        raise UsageError(
+            f"Contract {contract.id} says of no table when its facts happened, so no window can be cut.",
+            where=str(window),
+            remedy="Run it without a window, or name the column in sluiceTime.",
+        )
     folder = _folder(run_id, home)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = {
@@ -98,6 +105,11 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
     state, contract, folder = _open(handoff, home, "checked")
     window = Window.from_json(state["window"])
     received = receive_tables(connector_for(contract), contract, window, out=folder / "received", progress=progress)
+    source_digest = _source_digest(contract, received.digest, home)
+    release = contract.release_name(source_digest, window)
+    already_published = home.catalog.find(release) is not None
+    if not already_published:
+        refuse_overlap(contract, window, home)
     _record(
         EventKind.DATA_RECEIVED,
         contract,
@@ -105,23 +117,22 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
         run_id=state["run_id"],
         subject=_run_uuid(state["run_id"]),
         facts={
-            "digest": received.digest,
+            "digest": source_digest,
             "rows": {name: table.rows for name, table in received.tables.items()},
             "connector": contract.source.connector,
-            "window": {side: at for side, at in window.as_json().items() if at},
+            "window": _bounds(window.as_json()),
         },
         inputs=tuple(DatasetRef(namespace=_source_namespace(contract), name=t.physical_name) for t in contract.tables),
     )
-    release = contract.release_name(received.digest, window)
     return write_handoff(
         folder,
         "received",
         {
             **_about(state),
-            "source_digest": received.digest,
+            "source_digest": source_digest,
             "tables": tables_as_json(received.tables, folder),
             "release": release,
-            "already_published": home.catalog.find(release) is not None,
+            "already_published": already_published,
         },
     )
 
@@ -145,6 +156,13 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
         quarantine=home.settings.quarantine / contract.slug / state["release"],
         progress=progress,
     )
+    for table in contract.tables:
+        if table.kind is not TableKind.REFERENCE and not validated.tables[table.name].rows:
+            raise QualityError(
+                f"No rows of `{table.name}` are left to publish.",
+                where=f"window {validated.window}",
+                remedy="Look at the source and at the quarantine; an empty release would only replace a good one.",
+            )
     found = json.loads((folder / "validated" / VALIDATION).read_text(encoding="utf-8"))
     _record(
         EventKind.DATA_VALIDATED,
@@ -243,8 +261,10 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
                 "digest": staged.digest,
                 "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
                 "documents": {name: file_digest(path) for name, path in safe.documents.items()},
+                "window": _bounds(state["window"]),
             },
         )
+        refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
         progress("reveal")
         release = home.catalog.reveal(staged, receipt, contract)
     else:
@@ -276,6 +296,25 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
     return Publication(run_id=run_id, release=release, new=new)
 
 
+def refuse_overlap(contract: Contract, window: Window, home: Home) -> None:
+    """Raises PrivacyError when a release of the contract holds a window that overlaps this one without being the same.
+
+    The difference between the two would be the facts of the time between their ends, often of one person.
+    """
+    for release in home.catalog.releases(all=True):
+        staged = home.ledger.receipt_for(EventKind.RELEASE_STAGED, release.release, digest=release.digest)
+        if release.contract_id != contract.id or staged is None:
+            continue
+        earlier = Window.from_json(home.ledger.event(staged.index).facts.get("window", {}))
+        if earlier != window and earlier.overlaps(window):
+            raise PrivacyError(
+                f"Release refused: its window overlaps that of {release.release} and isn't the same, so that one could be "
+                "subtracted from the other.",
+                where=f"window {window}, earlier {earlier}",
+                remedy="Take the same window, or one that begins where the earlier one ends.",
+            )
+
+
 def clean(run_id: str, *, home: Home) -> None:
     """Removes the run's folder with all raw data in it; safe to call twice."""
     shutil.rmtree(_folder(run_id, home), ignore_errors=True)
@@ -298,6 +337,20 @@ def failed(run_id: str, *, step: str, error: str, home: Home) -> None:
             facts={"step": step, "error": error},
         )
     )
+
+
+def _source_digest(contract: Contract, received: str, home: Home) -> str:
+    """What names the source outside the run, hex: deterministic, and no help to who wants to confirm a guess of raw rows.
+
+    A bare digest would be: who knows all of a table but one value could try them all.
+    """
+    key = home.keys.contract_keys(contract.id).derive("source")
+    return hmac.digest(key, bytes.fromhex(received), "sha256").hex()
+
+
+def _bounds(window: Mapping[str, str | None]) -> dict[str, str]:
+    """A window as the ledger tells it: without the sides that have no bound."""
+    return {side: at for side, at in window.items() if at}
 
 
 def _folder(run_id: str, home: Home) -> Path:
