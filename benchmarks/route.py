@@ -61,13 +61,14 @@ def floor(folder: str) -> dict[str, Any]:
     """Copies every received table with DuckDB, Parquet to Parquet."""
     import duckdb  # noqa: PLC0415 (a process of its own)
 
+    from core.sql import parquet, text  # noqa: PLC0415
+
     source = Path(folder)
     start, wall = used(), time.perf_counter()
     with tempfile.TemporaryDirectory() as target, duckdb.connect() as con:
         for file in sorted(source.glob("*.parquet")):
             copy = os.path.join(target, file.name)
-            quoted = [str(path).replace("'", "''") for path in (file, copy)]
-            con.execute(f"COPY (FROM read_parquet('{quoted[0]}')) TO '{quoted[1]}' (FORMAT parquet, COMPRESSION zstd)")
+            con.execute(f"COPY (FROM {parquet(file)}) TO {text(copy)} (FORMAT parquet, COMPRESSION zstd)")
     return {"cpu_s": used() - start, "wall_s": time.perf_counter() - wall, "imports_s": 0.0, "peak_mb": peak_mb()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +41,7 @@ class Connector(Protocol):
 def receive(
     connector: Connector, contract: Contract, window: Window, *, out: Path, progress: Progress = silent
 ) -> Received:
-    """Every table of the contract as `out`/<table>.parquet, and the proof that they came whole.
+    """Every table of the contract as `out`/table-<n>.parquet, n its place in the contract from 0, and the proof that they came whole.
 
     out: made anew with mode 0700, its files 0600; whatever stood there before is gone. Row order is the source's.
     A table with a time column is cut to the window; a row without a time lies in no bounded window.
@@ -59,7 +58,7 @@ def receive(
         for number, table in enumerate(contract.tables):
             progress(f"receive {table.name}", number / len(contract.tables))
             tables[table.name] = _receive_table(
-                connector, contract, table, window, out=out, progress=progress
+                connector, contract, table, window, path=out / file_name(number), progress=progress
             )
         progress("receive", 1.0)
         return received_from(
@@ -72,6 +71,11 @@ def receive(
     except BaseException:  # an interrupt too: raw data doesn't stay behind
         shutil.rmtree(out, ignore_errors=True)
         raise
+
+
+def file_name(number: int) -> str:
+    """The name of the Parquet file of a contract's table: its number, since readers take a name like `a*` for a pattern."""
+    return f"table-{number}.parquet"
 
 
 def received_digest(tables: Mapping[str, TableFile]) -> str:
@@ -128,9 +132,8 @@ def _listed(names: Sequence[str], most: int = 40) -> str:
 
 
 def _receive_table(
-    connector: Connector, contract: Contract, table: Table, window: Window, *, out: Path, progress: Progress
+    connector: Connector, contract: Contract, table: Table, window: Window, *, path: Path, progress: Progress
 ) -> TableFile:
-    path = out / f"{_file_name(table.name)}.parquet"
     rows = 0
     groups = _row_groups(_fitting(connector, contract, table, window))
     try:
@@ -215,11 +218,6 @@ def _row_groups(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
             waiting, count = [rows.slice(whole)], count - whole
     if count:
         yield pa.concat_tables(waiting).combine_chunks()
-
-
-def _file_name(table: str) -> str:
-    """A table's name as a file name: as it is, but for what a file system takes amiss."""
-    return re.sub(r"[/~\x00-\x1f]|^\.", lambda match: f"~{ord(match[0]):02X}", table)
 
 
 def _cannot_write(error: Exception, path: Path) -> SourceError:

@@ -71,7 +71,7 @@ class CompleteJourney:
 
 
 def _products(folder: Path) -> pa.Table:
-    products = pq.read_table(folder / f"{_PRODUCTS}.parquet")
+    products = pq.read_table(folder / f"{_PRODUCTS}.parquet", partitioning=None)
     if pc.count_distinct(products[_KEY], mode="all").as_py() != products.num_rows:
         raise SourceError(
             f"`{_PRODUCTS}` lists a product twice, so lines can't be joined with it.",

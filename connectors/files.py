@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from connectors.base import declared, source_names
 from connectors.cast import arrow_type, cast
 from connectors.formats import FORMATS, Format
-from contracts.model import Contract, Source, Table
+from contracts.model import Contract, Source, Table, may_share_source
 from core.errors import ContractError, SourceError
 from core.proof import Window
 
@@ -38,9 +39,9 @@ class Files:
     def open(self, contract: Contract, table: Table, window: Window) -> pa.RecordBatchReader:
         """The table's rows, file after file, in the contract's types. Raises SourceError naming the file."""
         source = contract.source
-        parts = [
-            _Part(file, source, table) for file in _found(source, table, alone=len(contract.tables) == 1)
-        ]
+        files = _found(source, table, alone=len(contract.tables) == 1)
+        _not_shared(contract, table, files)
+        parts = [_Part(file, source, table) for file in files]
         for part in parts:
             _same_kinds(parts[0], part)
         types = [arrow_type(column) for column in table.columns]
@@ -109,7 +110,7 @@ def _found(source: Source, table: Table, *, alone: bool) -> list[Path]:
     files = [path] if path.is_file() else _in_folder(path, source) if path.is_dir() else []
     if not files and not path.exists():
         # The physical name is a name, even where it holds a glob's signs.
-        pattern = str(Path(source.path.replace(PLACEHOLDER, glob.escape(name))).expanduser())
+        pattern = _at_home(Path(source.path.replace(PLACEHOLDER, glob.escape(name))))
         found = (base / match for match in glob.glob(pattern, root_dir=base, recursive=True))
         files = sorted(file for file in found if file.is_file())
     where = f"table {table.name}, {_shown(path, source)}"
@@ -126,6 +127,31 @@ def _found(source: Source, table: Table, *, alone: bool) -> list[Path]:
             remedy=f"Write {PLACEHOLDER} in the server's path where the table's physicalName stands.",
         )
     return files
+
+
+def _at_home(pattern: Path) -> str:
+    """A glob with `~` replaced; what the home folder's own name holds is no glob."""
+    if not pattern.parts or not pattern.parts[0].startswith("~"):
+        return str(pattern)
+    return os.path.join(glob.escape(str(Path(pattern.parts[0]).expanduser())), *pattern.parts[1:])
+
+
+def _not_shared(contract: Contract, table: Table, files: list[Path]) -> None:
+    """Refuses a file that another table reads too, by a glob or a link, where both publish what is in it."""
+    mine = {file.resolve() for file in files}
+    for other in contract.tables:
+        if other.name == table.name or may_share_source(table.kind, other.kind):
+            continue
+        try:
+            shared = [file for file in _found(contract.source, other, alone=False) if file.resolve() in mine]
+        except SourceError:  # the other table has no files; told when its turn comes
+            continue
+        if shared:
+            raise SourceError(
+                f"`{table.name}` and `{other.name}` read the same file, whose persons would be published twice.",
+                where=f"table {table.name}, {_shown(shared[0], contract.source)}",
+                remedy="Publish one cell plan per source table, or make the server's path tell the tables apart.",
+            )
 
 
 def _in_folder(folder: Path, source: Source) -> list[Path]:

@@ -34,8 +34,8 @@ def read_column(node: Node, *, table: str, kind: TableKind | None, segmented: bo
     if not isinstance(name, str) or not good_name(node, name, of="column"):
         return None
     node = node.named(f"{table}.{shown(name)}")
-    taken = _TAKEN.get(name.lower()) or (
-        "the segments" if segmented and name.lower() == "segment" and kind is TableKind.SUBJECTS else None
+    taken = _TAKEN.get(name.casefold()) or (
+        "the segments" if segmented and name.casefold() == "segment" and kind is TableKind.SUBJECTS else None
     )
     if taken:
         node.say(

@@ -30,6 +30,15 @@ class TableKind(StrEnum):
     REFERENCE = "reference"
 
 
+def may_share_source(one: TableKind, other: TableKind) -> bool:
+    """Whether two tables of one contract may be made from the same source table.
+
+    Cells of one source at two levels of detail subtract from each other, and a reference table publishes its rows as
+    they are. Subjects and facts of one source are published so that neither tells more of a person than its limits.
+    """
+    return {one, other} in ({TableKind.SUBJECTS, TableKind.FACTS}, {TableKind.REFERENCE})
+
+
 class Role(StrEnum):
     """What a column tells about a person. A subject table has no plain attributes: each column is one of the first four."""
 

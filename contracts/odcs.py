@@ -12,6 +12,7 @@ from contracts.model import Contract
 from contracts.own import check_own_keys
 from contracts.problems import Problem, Problems
 from contracts.reading import Node
+from contracts.sources import check_sources
 from contracts.standard import check_model, check_standard
 from contracts.tables import finish_tables, read_tables, sensitive_column
 from contracts.terms import (
@@ -80,6 +81,7 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
     persons = any(table.about_persons for table in table_nodes)
     privacy = read_privacy(node, persons=persons, sensitive=sensitive_column(table_nodes))
     source = read_source(node, base=path.resolve().parent, tables=len(table_nodes))
+    check_sources(table_nodes, source)
     tables = finish_tables(table_nodes, privacy)
     checked = compile_checks(table_nodes, tables, privacy)
     if node.problems.found or term is None or source is None:

@@ -190,12 +190,15 @@ def _check_unit(tables: Sequence[TableNode], terms: PrivacyTerms) -> None:
     first: LogicalType | None = None
     for table in tables:
         found = [
-            (c, place) for c, place in zip(table.columns, table.places, strict=True) if c.name == terms.unit
+            (c, place)
+            for c, place in zip(table.columns, table.places, strict=True)
+            if c.name == terms.unit
+            or (table.kind is TableKind.REFERENCE and c.name.casefold() == terms.unit.casefold())
         ]
         if table.kind not in _PERSONS:
             if found and table.kind is TableKind.REFERENCE:
                 found[0][1].say(
-                    f"{table.node.label} is a reference table and has the privacy unit `{shown(terms.unit)}`.",
+                    f"{table.node.label} is a reference table and has the privacy unit `{shown(found[0][0].name)}`.",
                     "Set sluiceKind: subjects or facts, or leave the column out.",
                     key="name",
                 )
@@ -214,6 +217,13 @@ def _check_unit(tables: Sequence[TableNode], terms: PrivacyTerms) -> None:
             place.say(
                 f"{place.label} is the privacy unit.", "Set sluiceRole: identifier.", key="customProperties"
             )
+        if column.type not in (LogicalType.STRING, LogicalType.INTEGER):
+            place.say(
+                f"{place.label} is the privacy unit and {column.type.value}: such values don't name persons reliably.",
+                "Make it a string or an integer.",
+                key="logicalType",
+            )
+            continue
         if first is not None and column.type is not first:
             place.say(
                 f"{place.label} is {column.type.value}, elsewhere the privacy unit is {first.value}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,11 @@ class Aside:
         offsets = np.append(starts, len(rows)).astype(np.int32)
         names = pa.array([name for name, _ in broken], pa.string()).take(pa.array(ranks[order], pa.int64()))
         return cls(rows=distinct.astype(np.int64), rules=pa.ListArray.from_arrays(pa.array(offsets), names))
+
+
+def aside_name(table: str) -> str:
+    """The name of a table's file in quarantine: its own, but for what a file system or a reader's pattern takes amiss."""
+    return re.sub(r"[/\\~*?\[\]\x00-\x1f]|^\.", lambda match: f"~{ord(match[0]):02X}", table) + ".parquet"
 
 
 def split(source: Path, columns: Sequence[str], aside: Aside, *, kept: Path, away: Path) -> None:

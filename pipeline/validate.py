@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from connectors.base import file_name
 from contracts.checks import Check
-from contracts.model import Contract
+from contracts.model import Contract, Table, TableKind
 from core.digest import file_digest
 from core.errors import IntegrityError, QualityError, SourceError
 from core.progress import Progress, silent
 from core.proof import Received, TableFile, Validated, prover
-from pipeline.quarantine import Aside, keep_whole, split
+from pipeline.quarantine import Aside, aside_name, keep_whole, split
 from pipeline.views import View, opened
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class CheckError(SourceError):
 def validate(
     received: Received, contract: Contract, *, out: Path, quarantine: Path, progress: Progress = silent
 ) -> Validated:
-    """The tables with only rows that keep every rule: `out`/<table>.parquet, and what was found in `out`/validation.json.
+    """The tables with only rows that keep every rule: `out`/table-<n>.parquet, n a table's place in the contract from 0.
 
+    What was found stands in `out`/validation.json, small counts in tables about persons as "<k" only.
     Rows that break a rule of severity "error" go to `quarantine`/<table>.parquet with the rules' names in `_rules`. Row
     order is kept. out and quarantine get mode 0700, files 0600; what stood in `out` before is gone.
     Raises QualityError when a table rule breaks, or more rows of a table than the contract allows; CheckError when a
@@ -176,7 +177,7 @@ def _settled(
         ]
         aside = Aside.of(broken)
         counts[name] = len(aside.rows)
-        kept, away = out / file_name(name), quarantine / file_name(name)
+        kept, away = out / file_name(number), quarantine / aside_name(name)
         if counts[name]:
             quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
             quarantine.chmod(0o700)
@@ -231,22 +232,29 @@ def _result(
                 "severity": finding.check.severity,
                 "expectation": finding.expectation,
                 "success": finding.kept,
-                "unexpected": finding.unexpected,
+                "unexpected": _told(finding.unexpected, finding.view.table, contract),
                 "rows": finding.view.file.rows,
             }
             for finding in found
         ],
         "tables": {
-            table.name: {"rows": received.tables[table.name].rows, "quarantined": aside[table.name]}
+            table.name: {
+                "rows": received.tables[table.name].rows,
+                "quarantined": _told(aside[table.name], table, contract),
+            }
             for table in contract.tables
         },
         "failed_warnings": sum(1 for f in found if f.check.severity != "error" and not f.kept),
     }
 
 
-def file_name(table: str) -> str:
-    """A table's name as the name of its Parquet file: as it is, but for what a file system takes amiss."""
-    return re.sub(r"[/~\x00-\x1f]|^\.", lambda match: f"~{ord(match[0]):02X}", table) + ".parquet"
+def _told(count: int | None, table: Table, contract: Contract) -> int | str | None:
+    """A count as the recipient may read it: of rows of persons, fewer than k but some are "<k"."""
+    if count is None or table.kind is TableKind.REFERENCE:
+        return count
+    if contract.privacy is None:  # no contract that is loaded says so little; then no figure is safe
+        return None
+    return f"<{contract.privacy.k}" if 0 < count < contract.privacy.k else count
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import duckdb
 from contracts.model import Contract, Table
 from core.errors import ContractError, SourceError
 from core.proof import Received, TableFile
-from core.sql import quoted, text
+from core.sql import parquet, pattern, quoted, text
 
 _ROW_NUMBER = "file_row_number"
 
@@ -76,7 +76,8 @@ def _locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
             "preserve_insertion_order": True,
         },
     )
-    paths = ", ".join(text(str(path)) for path in files)
+    # DuckDB looks for a pattern first and opens what it found then: both need leave.
+    paths = ", ".join(text(name) for path in files for name in (str(path), pattern(path)))
     for setting in (
         "TimeZone = 'UTC'",
         f"allowed_paths = [{paths}]",
@@ -91,13 +92,10 @@ def _locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
 def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *, prefix: str) -> View:
     names = [column.name for column in table.columns]
     row = _free("row", names)
-    # `=` in a folder's name isn't a column here.
-    path = f"{text(str(file.path))}, hive_partitioning = false"
+    source = parquet(file.path)
     columns = ", ".join(quoted(name) for name in names)
     try:
-        present = [
-            name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
-        ]
+        present = [name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         lacking = [name for name in names if name not in present]
         if lacking:
             raise SourceError(
@@ -107,12 +105,11 @@ def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *,
             )
         if _ROW_NUMBER in (name.casefold() for name in present):
             # The reader's own counter would collide with the column; a window over a file runs in the file's order.
-            numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {row} FROM read_parquet({path})"
+            numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {row} FROM {source}"
         else:
-            numbered = (
-                f"SELECT {columns}, {_ROW_NUMBER} AS {row} FROM read_parquet({path}, {_ROW_NUMBER} = true)"
-            )
-        database.execute(f"CREATE VIEW {prefix} AS SELECT {columns} FROM read_parquet({path})")
+            counted = parquet(file.path, f"{_ROW_NUMBER} = true")
+            numbered = f"SELECT {columns}, {_ROW_NUMBER} AS {row} FROM {counted}"
+        database.execute(f"CREATE VIEW {prefix} AS SELECT {columns} FROM {source}")
         database.execute(f"CREATE VIEW {prefix}_numbered AS {numbered}")
         aliases = {name: f"column_{number}" for number, name in enumerate(names)}
         renamed = ", ".join(f"{quoted(name)} AS {alias}" for name, alias in aliases.items())

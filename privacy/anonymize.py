@@ -106,7 +106,7 @@ def _anonymize(
         progress(f"anonymize {table.name}")
         source, target = validated.tables[table.name].path, out / f"table-{number}.parquet"
         if table.kind is TableKind.SUBJECTS:
-            raw = pq.read_table(source)
+            raw = pq.read_table(source, partitioning=None)
             safe = generalize(
                 raw,
                 contract,
@@ -168,7 +168,7 @@ def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contrac
     terms = _terms(contract)
     quasi = [column.name for column in table.columns if column.transform is Transform.GENERALIZE]
     sensitive = [c.name for c in table.with_role(Role.SENSITIVE) if c.transform is not Transform.DROP]
-    written = pq.read_table(target).append_column("sluice_unit", pa.array(safe.unit_of_row))
+    written = pq.read_table(target, partitioning=None).append_column("sluice_unit", pa.array(safe.unit_of_row))
     grouped = [*quasi, SEGMENT] if SEGMENT in written.column_names else quasi
     after = class_sizes(written, grouped, unit="sluice_unit")
     persons, _ = encode_units(raw[terms.unit], table=table.name, unit=terms.unit)
@@ -257,7 +257,7 @@ def _with_persons(
 def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:
     """Holds the written cells against the limits: columns, persons, one row a cell, and no small rest."""
     terms, plan = _terms(contract), table.cells
-    written = pq.read_table(target)
+    written = pq.read_table(target, partitioning=None)
     if plan is None or tuple(written.column_names) != columns_of(plan):
         raise PrivacyError(f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect.")
     with duckdb.connect() as con:
@@ -287,7 +287,7 @@ def _reference(
     replaced = [column for column in kept if column.transform is Transform.PSEUDONYM]
     names = [column.name for column in kept]
     if replaced:
-        whole = pq.read_table(source, columns=names)
+        whole = pq.read_table(source, columns=names, partitioning=None)
         everyone = np.ones(whole.num_rows, np.bool_)
         order = shuffled(np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest))
         for column in replaced:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -166,10 +167,10 @@ def test_half_of_an_earlier_attempt_is_replaced(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (out / "orders.parquet").write_bytes(b"half")
+    (out / "table-0.parquet").write_bytes(b"half")
     (out / "left.parquet").write_bytes(b"half")
     got = receive(Memory(orders=orders), contract(table(id="integer")), Window(), out=out)
-    assert [file.name for file in out.iterdir()] == ["orders.parquet"]
+    assert [file.name for file in out.iterdir()] == ["table-0.parquet"]
     assert got.tables["orders"].rows == 10
 
 
@@ -265,3 +266,14 @@ def test_a_window_over_something_else_than_time_is_refused(
 def test_nobody_else_builds_the_proof() -> None:
     with pytest.raises(InternalError):
         Received(contract_id="", contract_digest="", window=Window(), tables={}, digest="")
+
+
+def test_a_table_called_like_a_glob_is_not_mixed_with_another(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract], orders: pa.Table
+) -> None:
+    terms = contract(table("bycatch", id="integer"), table("by*", id="integer"))
+    source = Memory(bycatch=orders, **{"by*": orders.slice(0, 2)})
+    got = receive(source, terms, Window(), out=tmp_path / "out")
+    assert [file.path.name for file in got.tables.values()] == ["table-0.parquet", "table-1.parquet"]
+    rows = duckdb.execute(f"SELECT id FROM read_parquet('{got.tables['by*'].path}')").fetchall()
+    assert rows == [(0,), (1,)]

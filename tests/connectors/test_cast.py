@@ -147,7 +147,8 @@ def test_numbers_survive_as_text(numbers: list[float]) -> None:
     assert values("number", pa.array([repr(n) for n in numbers], pa.string())) == numbers
 
 
-@given(st.lists(st.decimals(-(10**12), 10**12, places=4, allow_nan=False)))
+# Up to 2^53 units of the last place; past that Arrow rounds on the way, and such a column is refused.
+@given(st.lists(st.decimals(-9 * 10**11, 9 * 10**11, places=4, allow_nan=False)))
 def test_a_decimal_becomes_a_number_only_when_it_can_come_back(decimals: list[Decimal]) -> None:
     array = pa.array(decimals, pa.decimal128(20, 4))
     for number, decimal in zip(values("number", array), decimals, strict=True):

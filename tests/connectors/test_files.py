@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,78 @@ def test_each_table_has_its_file(
     )
     got = receive(Files(), terms, Window(), out=tmp_path / "out")
     assert {name: file.rows for name, file in got.tables.items()} == {"first": 1, "second": 2}
+
+
+@pytest.mark.parametrize("name", ["h[1]", "a*b", "what?", "**"])
+@pytest.mark.parametrize("path", ["*.csv", "{table}*.csv", "~/*.csv"])
+def test_the_base_and_the_home_folder_are_names_and_no_globs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Callable[..., Table],
+    contract: Callable[..., Contract],
+    name: str,
+    path: str,
+) -> None:
+    for number, folder in enumerate(("h1", "aXb", "whatX", name)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "orders.csv").write_text(f"id\n{number}\n")
+    monkeypatch.setenv("HOME", str(tmp_path / name))
+    terms = contract(table(id="integer"), path=path, base=tmp_path / name)
+    got = receive(Files(), terms, Window(), out=tmp_path / "out")
+    assert pq.read_table(got.tables["orders"].path)["id"].to_pylist() == [3]
+
+
+FACTS, SUBJECTS, REFERENCE = TableKind.FACTS, TableKind.SUBJECTS, TableKind.REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fits"),
+    [
+        (FACTS, FACTS, False),
+        (FACTS, REFERENCE, False),
+        (SUBJECTS, REFERENCE, False),
+        (SUBJECTS, FACTS, True),
+        (REFERENCE, REFERENCE, True),
+    ],
+)
+@pytest.mark.parametrize("how", ["glob", "link", "one file"])
+def test_no_file_of_persons_is_published_twice(
+    tmp_path: Path,
+    table: Callable[..., Table],
+    contract: Callable[..., Contract],
+    one: TableKind,
+    other: TableKind,
+    fits: bool,
+    how: str,
+) -> None:
+    (tmp_path / "sales-2.csv").write_text("id\n1\n")
+    path = {"glob": "{table}*.csv", "link": "{table}.csv", "one file": "sales-2.csv"}[how]
+    names = ("sales", "sales-2")
+    if how == "link":
+        (tmp_path / "sales.csv").symlink_to("sales-2.csv")
+    tables = [
+        replace(table(name, id="integer"), kind=kind) for name, kind in zip(names, (one, other), strict=True)
+    ]
+    for order in (tables, tables[::-1]):
+        terms = contract(*order, path=path)
+        if fits:
+            assert receive(Files(), terms, Window(), out=tmp_path / "out").tables["sales"].rows == 1
+            continue
+        with pytest.raises(
+            SourceError, match="read the same file, whose persons would be published twice"
+        ) as caught:
+            receive(Files(), terms, Window(), out=tmp_path / "out")
+        assert "one cell plan per source table" in caught.value.remedy
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_table_whose_neighbour_has_no_files_is_told_about_that_one(
+    tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract]
+) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    terms = contract(*(replace(table(name, id="integer"), kind=FACTS) for name in "ab"), path="{table}.csv")
+    with pytest.raises(SourceError, match=r"No file matches\. \(table b"):
+        receive(Files(), terms, Window(), out=tmp_path / "out")
 
 
 def test_nothing_found_says_where_it_looked(tmp_path: Path, take: Callable[..., Any]) -> None:

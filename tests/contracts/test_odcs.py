@@ -188,7 +188,9 @@ def test_a_custom_server_names_its_connector_and_options(shop: Any) -> None:
 
 
 def test_one_file_may_hold_several_tables(shop: Any) -> None:
-    assert shop.changed(("./data/{table}.csv", "./data/all.csv")).says() == []
+    shop.changed(("./data/{table}.csv", "./data/all.csv"))
+    shop.text = shop.text[: shop.text.index("  - name: articles")]
+    assert shop.says() == []
 
 
 def test_other_parties_properties_are_left_alone(shop: Any) -> None:

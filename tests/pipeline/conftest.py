@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.base import received_digest, received_from
+from connectors.base import file_name, received_digest, received_from
 from contracts.checks import Check, CheckKind, Scope
 from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
 from core.digest import file_digest
 from core.proof import Received, TableFile, Validated, Window
-from pipeline.validate import file_name, validate
+from pipeline.quarantine import aside_name
+from pipeline.validate import validate
 
 _LOGICAL = {
     "int64": LogicalType.INTEGER,
@@ -55,10 +56,10 @@ class Outcome:
     quarantine: Path
 
     def kept(self, table: str = "t") -> pa.Table:
-        return pq.read_table(self.out / file_name(table), partitioning=None)
+        return pq.read_table(self.validated.tables[table].path, partitioning=None)
 
     def aside(self, table: str = "t") -> pa.Table | None:
-        path = self.quarantine / file_name(table)
+        path = self.quarantine / aside_name(table)
         return pq.read_table(path, partitioning=None) if path.exists() else None
 
 
@@ -93,8 +94,8 @@ class Bench:
         folder = self.folder / "received"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = {}
-        for name, data in tables.items():
-            path = folder / file_name(name)
+        for number, (name, data) in enumerate(tables.items()):
+            path = folder / file_name(number)
             pq.write_table(data, path, **writing)
             files[name] = TableFile(
                 name=name,

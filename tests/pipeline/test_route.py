@@ -37,11 +37,11 @@ from tests.shop import BAD, MEMBERS, open_shop, raw_member
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    return open_shop(tmp_path / "a shop 店")
+    return open_shop(tmp_path / "a shop [1] 店=1")
 
 
 def settings_in(folder: Path, contracts: Path | None = None) -> Settings:
-    return Settings(home=folder / "home 家", contracts=contracts or folder)
+    return Settings(home=folder / "home*? 家=2", contracts=contracts or folder)
 
 
 @pytest.fixture

@@ -13,11 +13,13 @@ import pytest
 
 from connectors.base import received_from
 from contracts.checks import CheckKind, Scope
+from contracts.model import Contract, PrivacyTerms, TableKind
 from core.digest import file_digest
 from core.errors import ContractError, IntegrityError, InternalError, QualityError, SourceError
 from core.proof import TableFile, Validated, Window
 from pipeline import validate as module
-from pipeline.validate import CheckError, file_name, validate
+from pipeline.quarantine import aside_name
+from pipeline.validate import CheckError, validate
 
 from .conftest import Bench, check, expectation
 
@@ -48,13 +50,17 @@ def test_rows_that_break_a_rule_go_to_quarantine_with_its_name_and_the_others_ke
     assert outcome.kept().to_pylist() == [{"id": 1, "name": "a"}]
     assert dict(outcome.validated.quarantined) == {"t": 3}
     file = outcome.validated.tables["t"]
-    assert (file.rows, file.path, file.size_bytes) == (1, bench.out / "t.parquet", file.path.stat().st_size)
+    assert (file.rows, file.path, file.size_bytes) == (
+        1,
+        bench.out / "table-0.parquet",
+        file.path.stat().st_size,
+    )
 
 
 def test_a_clean_table_is_the_received_file_under_a_second_name(bench: Bench) -> None:
     outcome = bench.run(DATA, check(CheckKind.REQUIRED, "id"))
     file = outcome.validated.tables["t"]
-    assert file.path.samefile(bench.folder / "received" / "t.parquet")
+    assert file.path.samefile(bench.folder / "received" / "table-0.parquet")
     assert dict(outcome.validated.quarantined) == {}
     assert outcome.aside() is None
 
@@ -68,8 +74,8 @@ def test_where_a_file_can_have_no_second_name_it_is_copied(
     monkeypatch.setattr("os.link", refuse)
     outcome = bench.run(DATA, check(CheckKind.REQUIRED, "id"))
     file = outcome.validated.tables["t"]
-    assert not file.path.samefile(bench.folder / "received" / "t.parquet")
-    assert file.sha256 == file_digest(bench.folder / "received" / "t.parquet") == file_digest(file.path)
+    assert not file.path.samefile(bench.folder / "received" / "table-0.parquet")
+    assert file.sha256 == file_digest(bench.folder / "received" / "table-0.parquet") == file_digest(file.path)
     assert file.path.stat().st_mode & 0o777 == 0o600
 
 
@@ -108,6 +114,62 @@ def test_the_result_holds_names_and_counts_and_no_value(bench: Bench) -> None:
     assert result["checks"][2]["expectation"] == "expect_column_values_to_be_in_set"
     assert SECRET not in text
     assert "Zhang" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "k", "few", "many"),
+    [
+        (TableKind.SUBJECTS, 3, "<3", 3),
+        (TableKind.FACTS, 3, "<3", 3),
+        (TableKind.FACTS, 4, "<4", "<4"),
+        (TableKind.FACTS, None, None, None),
+        (TableKind.REFERENCE, 4, 2, 3),
+    ],
+)
+def test_a_recipient_reads_no_exact_count_of_few_rows_of_persons(
+    bench: Bench, kind: TableKind, k: int | None, few: object, many: object
+) -> None:
+    def persons(contract: Contract) -> Contract:
+        (table,) = contract.tables
+        terms = PrivacyTerms(unit="id", k=k, l=2) if k else None
+        return replace(contract, privacy=terms, tables=(replace(table, kind=kind),))
+
+    known = expectation("expect_column_values_to_be_in_set", name="known", column="name", value_set=["a"])
+    warned = replace(known, name="warned", severity="warning")
+    counts = sql("select count(*) from {object}", name="warned too", severity="warning")
+    every = check(CheckKind.RANGE, "id", name="id from 2", minimum=2)
+    none = check(CheckKind.REQUIRED, "id", name="id is required")
+    outcome = bench.run(DATA, known, warned, counts, none, change=persons)
+    result = json.loads((bench.out / "validation.json").read_text(encoding="utf-8"))
+    found = {each["name"]: each["unexpected"] for each in result["checks"]}
+    zero = None if k is None else 0
+    assert found == {"known": few, "warned": few, "warned too": None, "id is required": zero}
+    assert result["tables"] == {"t": {"rows": 4, "quarantined": few}}
+    assert result["failed_warnings"] == 2
+    assert dict(outcome.validated.quarantined) == {"t": 2}  # who runs the route knows
+    bench.run(DATA, known, every, change=persons)
+    result = json.loads((bench.out / "validation.json").read_text(encoding="utf-8"))
+    assert result["tables"] == {"t": {"rows": 4, "quarantined": many}}
+
+
+def test_a_table_called_like_a_glob_keeps_to_itself(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "h[1]" / "a*b" / "what?")
+    for twin in (
+        "h1/a*b/what?",
+        "h[1]/aXb/what?",
+        "h[1]/a*b/whatX",
+    ):  # where the folders' names would lead as globs
+        Bench(tmp_path / twin).run(DATA)
+    rule = check(CheckKind.RANGE, "id", table="by*", name="small", maximum=5)
+    ten = pa.table({"id": [10, 20]})
+    outcome = bench.run({"by*": pa.table({"id": [1, 9]}), "bycatch": ten, "by?": ten, "by[c]": ten}, rule)
+    assert dict(outcome.validated.quarantined) == {"by*": 1}
+    assert outcome.kept("by*")["id"].to_pylist() == [1]
+    assert outcome.kept("bycatch").equals(ten)
+    assert [file.path.name for file in outcome.validated.tables.values()] == [
+        f"table-{number}.parquet" for number in range(4)
+    ]
+    assert [file.name for file in bench.quarantine.iterdir()] == ["by~2A.parquet"]
 
 
 def test_a_broken_table_rule_stops_the_run_and_leaves_nothing(bench: Bench) -> None:
@@ -238,7 +300,7 @@ def test_a_changed_file_or_contract_is_found_before_anything_is_read(bench: Benc
 def test_a_file_that_is_no_parquet_is_the_sources_fault(bench: Bench) -> None:
     contract = bench.contract({"t": DATA}, [])
     bench.received({"t": DATA}, contract)
-    path = bench.folder / "received" / "t.parquet"
+    path = bench.folder / "received" / "table-0.parquet"
     path.write_bytes(SECRET.encode())
 
     file = TableFile(name="t", path=path, rows=4, size_bytes=1, sha256=file_digest(path))
@@ -351,7 +413,7 @@ def test_odd_tables_columns_and_folders(tmp_path: Path) -> None:
     assert aside["row"].to_pylist() == [7, 8, 9]
     assert outcome.kept("other").equals(data)
     assert outcome.validated.tables[name].path.parent == bench.out
-    assert file_name(name) == '~2E.~2Fselect "订单" 100% {x}:y.parquet'
+    assert aside_name(name) == '~2E.~2Fselect "订单" 100% {x}:y.parquet'
 
 
 def test_every_type_comes_out_as_it_went_in(bench: Bench) -> None:

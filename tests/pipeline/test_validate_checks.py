@@ -246,6 +246,14 @@ def test_a_format_takes_the_good_and_refuses_the_bad(bench: Bench, name: str) ->
     assert bench.broken_rows(data, rule) == list(range(len(good), len(good) + len(bad)))
 
 
+@pytest.mark.parametrize("bound", [{"minimum": 0}, {"maximum": 9}, {"minimum": 0, "exclusive_maximum": 10}])
+@pytest.mark.parametrize("numbers", [[math.nan, 0.0], [0.0, math.nan, 1.0, None], [math.nan], [1.0]])
+def test_no_range_holds_nan(bench: Bench, numbers: list[float | None], bound: dict[str, float]) -> None:
+    data = pa.table({"f": pa.array(numbers, pa.float64())})
+    wanted = [n for n, number in enumerate(numbers) if number is not None and math.isnan(number)]
+    assert bench.broken_rows(data, check(CheckKind.RANGE, "f", **bound)) == wanted
+
+
 words = st.one_of(
     st.none(), st.text(max_size=3), st.sampled_from(["x", "1", "'", '"', "{x}", ":a", "%", "\\:b", "表"])
 )

@@ -1,0 +1,53 @@
+"""Which source table each table reads, and that no source is published in two ways that tell of each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts.model import Source, TableKind, may_share_source
+from contracts.problems import shown
+from contracts.tables import TableNode
+
+_PLACEHOLDER = "{table}"
+
+
+def check_sources(tables: Sequence[TableNode], source: Source | None) -> None:
+    """Says which tables may not read the same source. What only the files themselves tell (globs that overlap, links) the
+    connector finds."""
+    seen: list[tuple[str, TableNode]] = []
+    for table in tables:
+        key = _key(table, source)
+        kind = table.kind or TableKind.SUBJECTS
+        for other_key, other in seen:
+            if key == other_key and not may_share_source(kind, other.kind or TableKind.SUBJECTS):
+                _say(table, other)
+                break
+        seen.append((key, table))
+
+
+def _key(table: TableNode, source: Source | None) -> str:
+    """What the table reads, upper and lower case as one: the path where it is known, else the name at the source."""
+    physical = table.node.get("physicalName")
+    name = physical if isinstance(physical, str) and physical else table.name
+    if source is not None and source.connector == "files" and source.path:
+        path = source.path.replace(_PLACEHOLDER, name)
+        # A folder or glob without the placeholder is refused for that, see `contracts.terms`.
+        if _PLACEHOLDER in source.path or (Path(path).suffix and not set(path) & set("*?[")):
+            name = os.path.normpath(path)
+    return name.casefold()
+
+
+def _say(table: TableNode, other: TableNode) -> None:
+    if TableKind.REFERENCE in (table.kind, other.kind):
+        why = "a reference table is published as it is, and persons stand in this one"
+        remedy = "Take the reference table out, or read it from a source without persons."
+    else:
+        why = "cells made twice from the same facts subtract from each other"
+        remedy = "Publish one cell plan per source table."
+    table.node.say(
+        f"{table.node.label} reads the same source as {shown(other.name)}: {why}.",
+        remedy,
+        key="physicalName" if table.node.has("physicalName") else "name",
+    )
