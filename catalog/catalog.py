@@ -19,14 +19,15 @@ from catalog.release import Release, ReleaseTable, Staged
 from catalog.staging import check, clear_unfinished, folder_name, locked, place, place_document
 from contracts.model import Contract
 from core.clock import Clock, utc_now
-from core.errors import CatalogError, IntegrityError, InternalError
+from core.errors import CatalogError, IntegrityError, InternalError, UsageError
 from core.proof import TableFile, prover, set_digest
-from core.store import StateError, Store
+from core.store import Store
 
 if TYPE_CHECKING:
     from privacy.anonymize import Anonymized
 
 MAX_ROWS = 10_000
+_UNFIT = frozenset("%[]?#|^\\")  # delta-rs makes a URL of the path: it would take these for escapes, or break
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOCUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -43,6 +44,13 @@ class Catalog:
         self, root: Path, store: Store, clock: Clock = utc_now, *, lock_wait_s: float = 30.0
     ) -> None:
         self._root = root.absolute()
+        unfit = sorted({character for character in str(self._root) if character in _UNFIT})
+        if unfit:
+            raise UsageError(
+                f"The catalog's path holds {' '.join(unfit)}, which Delta tables can't.",
+                where=str(self._root),
+                remedy="Set SLUICE_HOME to a path without it.",
+            )
         self._manifests = Manifests(store, self._root)
         self._clock = clock
         self._lock_wait_s = lock_wait_s
@@ -72,13 +80,6 @@ class Catalog:
         if set_digest(safe.tables) != safe.digest:
             raise IntegrityError(
                 "The release's digest isn't that of its tables.", remedy="Start the run again."
-            )
-        if "%" in str(self._root):
-            # delta-rs takes what follows for an escape, and would write the log to another folder.
-            raise StateError(
-                "The catalog's path holds a `%`, which Delta tables can't.",
-                where=str(self._root),
-                remedy="Set SLUICE_HOME to a path without it.",
             )
         with self._locked(contract):
             published = self._manifests.of(contract.slug, contract.id).find(safe.release)

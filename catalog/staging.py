@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.digest import file_digest
-from core.errors import ConflictError, IntegrityError
+from core.errors import ConflictError, IntegrityError, StateError
 from core.proof import TableFile
-from core.store import StateError
 
 _PIECE_BYTES = 1 << 20
 _UNFINISHED = ".unfinished-"

@@ -102,6 +102,10 @@ class IntegrityError(SluiceError):
     exit_code = ExitCode.REFUSED
 
 
+class StateError(SluiceError):
+    """The hall's own state or keys can't be read or written; who runs the hall can act."""
+
+
 class ConflictError(SluiceError):
     """Somebody else wrote first; read again and retry."""
 

@@ -27,9 +27,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.digest import sha256_hex
-from core.errors import IntegrityError, InternalError, UsageError
+from core.errors import IntegrityError, InternalError, StateError, UsageError
 from core.files import create_whole
-from core.store import StateError
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12

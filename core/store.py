@@ -14,17 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from core.errors import ConflictError, InternalError, SluiceError
+from core.errors import ConflictError, InternalError, StateError
 from core.files import create_whole
 
 SCHEMA_VERSION = 1
 
 # The cast: a row that somebody edited by hand may hold text; whoever checks its digest wants its bytes all the same.
 _SELECT = "SELECT key, CAST(value AS BLOB), version FROM entry"
-
-
-class StateError(SluiceError):
-    """The hall's own state or keys can't be read or written; who runs the hall can act."""
 
 
 @dataclass(frozen=True)

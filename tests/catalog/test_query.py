@@ -174,6 +174,39 @@ def test_errors_in_the_sql_itself_are_passed_on(read_only: Hall) -> None:
         read_only.catalog.query("SELECT nosuch(n) FROM r_1.demand")
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (
+            "SELECT * FROM households",
+            "Catalog Error: Table with name households does not exist!\n\n"
+            "LINE 1: SELECT * FROM households\n                      ^^^^^^^^^^",
+        ),
+        ("SELECT m\nFROM r_1.demand", 'Candidate bindings: "n"'),
+        ("\n  SELECT n,\n  m FROM r_1.demand", "LINE 3:   m FROM r_1.demand\n          ^"),
+        (f"SELECT '{'x' * 200}', m FROM r_1.demand", "xxx', m FROM r_1.demand\n"),
+        ("SELECT n FORM r_1.demand WHERE", 'LINE 1: SELECT n FORM r_1.demand WHERE\n                      ^^^'),
+        ("SELECT date_trnc('d', now())", 'Did you mean "date_trunc"?'),
+        ("SELECT 'EXPLAIN ' || m FROM r_1.demand", "LINE 1: SELECT 'EXPLAIN ' || m FROM"),
+    ],
+)
+def test_errors_speak_of_the_users_own_sql_only(read_only: Hall, sql: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_only.catalog.query(sql)
+    assert told in caught.value.what
+    own = caught.value.what.replace("'EXPLAIN '", "")
+    for word in ("EXPLAIN", "pg_", "duckdb_", "_published_", "json_serialize"):
+        assert word not in own
+
+
+@pytest.mark.parametrize("name", ["attributes", "tables", "class", "settings", "published_0", "stats", "columns"])
+def test_no_hint_leads_to_tables_of_duckdb(read_only: Hall, name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_only.catalog.query(f"SELECT * FROM {name}, r_1.demand")
+    assert "pg_" not in caught.value.what
+    assert "Did you mean" not in caught.value.what or '"r_1.' in caught.value.what
+
+
 def test_a_published_file_that_was_changed_is_not_read(published: Hall) -> None:
     release = published.catalog.find("r_1")
     path = Path(release.tables[1].uri) / release.tables[1].file

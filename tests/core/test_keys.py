@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import IntegrityError, InternalError, UsageError
+from core.errors import IntegrityError, InternalError, StateError, UsageError
 from core.keys import ContractKeys, KeyStore, Signer
-from core.store import StateError
 
 
 @pytest.fixture

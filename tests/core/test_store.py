@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import ConflictError, InternalError
-from core.store import SCHEMA_VERSION, Entry, SqliteStore, StateError, Store, Write
+from core.errors import ConflictError, InternalError, StateError
+from core.store import SCHEMA_VERSION, Entry, SqliteStore, Store, Write
 
 Open = Callable[[], Store]
 Backend = Callable[[Path], Store]

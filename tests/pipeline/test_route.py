@@ -41,7 +41,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def settings_in(folder: Path, contracts: Path | None = None) -> Settings:
-    return Settings(home=folder / "home*? 家=2", contracts=contracts or folder)
+    return Settings(home=folder / "home* 家=2", contracts=contracts or folder)
 
 
 @pytest.fixture
