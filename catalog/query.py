@@ -7,6 +7,7 @@ and a table that isn't named up front can't be reached by any later trick. So wh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,13 @@ _LOCKED = (
 )
 # These speak of the SQL text and of names; every other message may quote a value of a row.
 _SPEAKABLE = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
+
+_BIND = "EXPLAIN "
+# How DuckDB points at a place in the SQL, at the end of a message.
+_PLACE = re.compile(r"\n\s*(?P<head>LINE (?P<number>\d+): )(?P<text>.*)\n(?P<pad> *)(?P<caret>\^+)\s*\Z")
+_OWN_HINT = re.compile(
+    r'\n+Did you mean "(?:[a-z_]+\.)?(?:pg_|duckdb_|sqlite_|pragma_|information_schema|_published_)[^\n]*'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +91,7 @@ def _one_select(con: duckdb.DuckDBPyConnection, sql: str) -> str:
     try:
         statements = con.extract_statements(sql)
     except duckdb.Error as error:
-        raise _refused(error) from None
+        raise _refused(error, sql) from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise UsageError(
             "The catalog answers one SELECT at a time.",
@@ -103,7 +111,7 @@ def _tables_in(con: duckdb.DuckDBPyConnection, sql: str) -> set[tuple[str, str]]
             )
         return set(_base_tables(tree))
     except duckdb.Error as error:
-        raise _refused(error) from None
+        raise _refused(error, sql) from None
     except RecursionError:
         raise UsageError("The SQL is nested too deeply.", remedy="Write it flatter.") from None
 
@@ -180,10 +188,10 @@ def _proved(release: Release, table: ReleaseTable) -> Path:
 def _run(con: duckdb.DuckDBPyConnection, sql: str, max_rows: int) -> tuple[pa.Table, bool]:
     try:
         con.execute(
-            f"EXPLAIN {sql}"
+            f"{_BIND}{sql}"
         ).fetchall()  # binds without running: only here may DuckDB's words be passed on
     except duckdb.Error as error:
-        raise _refused(error) from None
+        raise _refused(error, sql) from None
     try:
         relation = con.sql(sql)
         if relation is None:
@@ -205,16 +213,34 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str, max_rows: int) -> tuple[pa.Ta
     )
 
 
-def _refused(error: duckdb.Error) -> UsageError:
+def _refused(error: duckdb.Error, sql: str) -> UsageError:
     if isinstance(error, _SPEAKABLE):
         return UsageError(
-            str(error).strip(), remedy="Tables are named release.table; see `sluice catalog list`."
+            _told(str(error), sql), remedy="Tables are named release.table; see `sluice catalog list`."
         )
     if isinstance(error, duckdb.PermissionException):
         return UsageError("A query reads published tables only, no files.", remedy="Write release.table.")
     return UsageError(
         f"The SQL can't be run ({type(error).__name__}).", remedy="Check its conversions and settings."
     )
+
+
+def _told(message: str, sql: str) -> str:
+    """DuckDB's message as far as it speaks of the user's own SQL: no hint to tables of DuckDB, no line that we wrote."""
+    place = _PLACE.search(message)
+    text = _OWN_HINT.sub("", message[: place.start()] if place else message).strip()
+    if place is None:
+        return text
+    number, shown, column = int(place["number"]), place["text"], len(place["pad"]) - len(place["head"])
+    lines = sql.splitlines()
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    if shown.startswith(_BIND) and shown not in line:
+        shown, column = shown.removeprefix(_BIND), column - len(_BIND)
+    # DuckDB shortens a long line on both sides.
+    piece = shown.removeprefix("...").removesuffix("...").strip()
+    if not piece or piece not in line or column < 0:
+        return text
+    return f"{text}\n\n{place['head']}{shown}\n{' ' * (len(place['head']) + column)}{place['caret']}"
 
 
 def _listed(names: Mapping[str, object] | Sequence[str], most: int = 20) -> str:

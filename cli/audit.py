@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from cli.output import out, print_json
+from audit.events import EventKind
+from cli.layout import Column
+from cli.output import error_json, out, print_grid, print_json
+from core.errors import CatalogError, IntegrityError, LedgerError, UsageError
 from pipeline.attest import attest
 from pipeline.home import Home
 
@@ -33,21 +35,15 @@ def log(
     if json:
         print_json([{"index": entry.index, "leaf_hash": entry.leaf_hash, "event": entry.event} for entry in entries])
         return
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("#", justify="right")
-    for name in ("time", "event", "contract", "subject"):
-        shown.add_column(name)
+    rows = []
     for entry in entries:
         facet = entry.event["run"]["facets"]["sluice"]
-        contract = facet.get("contract") or {}
-        shown.add_row(
-            str(entry.index),
-            entry.event["eventTime"][:19].replace("T", " "),
-            facet["kind"],
-            escape(str(contract.get("id", ""))),
-            escape(facet["subject"]),
-        )
-    out.print(shown)
+        contract, facts = facet.get("contract") or {}, facet.get("facts") or {}
+        # A look into the catalog has no subject but its own number; what was looked at tells more.
+        read = ", ".join(facts.get("tables") or ["no table"]) if facet["kind"] == EventKind.CATALOG_READ else None
+        time = entry.event["eventTime"][:19].replace("T", " ")
+        rows.append([str(entry.index), time, facet["kind"], str(contract.get("id", "")), read or facet["subject"]])
+    print_grid([Column("#", number=True), *map(Column, ("time", "event", "contract", "subject"))], rows)
 
 
 @app.command()
@@ -72,9 +68,15 @@ def verify(
       sluice audit verify --kept today.checkpoint --key "$(cat hall.vkey)"
     """
     home = Home.open(create=False)
-    found = attest(home, kept=[path.read_text(encoding="utf-8") for path in kept or ()], key=key)
+    try:
+        found = attest(home, kept=[_kept(path) for path in kept or ()], key=key)
+    except (LedgerError, IntegrityError, CatalogError) as error:
+        if not json:
+            raise
+        print_json({"holds": False, **error_json(error)})
+        raise typer.Exit(error.exit_code) from None
     if save is not None:
-        save.write_text(home.ledger.checkpoint() or "", encoding="utf-8")
+        _save(save, home.ledger.checkpoint() or "")
     if json:
         print_json(found.as_json())
         return
@@ -82,3 +84,19 @@ def verify(
     out.print(f"       {found.releases} releases, {found.files} published files as the ledger says")
     out.print(f"       tree {found.root}")
     out.print(f"       key  {escape(found.key)}")
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise UsageError("A kept checkpoint can't be read.", where=str(path), remedy="Check the path of --kept.") from None
+
+
+def _save(path: Path, checkpoint: str) -> None:
+    try:
+        path.write_text(checkpoint, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"The checkpoint can't be saved ({error.strerror}).", where=str(path), remedy="Check the path of --save."
+        ) from None

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
+import pyarrow as pa
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from audit.events import Event, EventKind
-from cli.output import out, print_json
-from cli.summary import disclosure, summarize
-from core.errors import UsageError
+from catalog.release import Release
+from cli.layout import Column
+from cli.output import err, out, print_grid, print_json
+from cli.story import in_short, story
+from cli.summary import current_of, disclosure, summarize
+from cli.values import as_json, as_text, names_of, rows_of
+from contracts.model import slug
+from core.errors import LedgerError, UsageError
 from pipeline.home import Home
 
 app = typer.Typer(help="Look at what is published.", no_args_is_help=True, rich_markup_mode=None)
+
+_MOST_NAMES = 10
 
 
 @app.command("list")
@@ -30,32 +37,37 @@ def list_releases(
       sluice catalog list
       sluice catalog list --all --json
     """
-    releases = Home.open().catalog.releases(all=all)
+    home = Home.open()
+    releases = home.catalog.releases(all=all)
     if json:
         print_json([release.as_json() for release in releases])
         return
     if not releases:
         out.print("Nothing is published yet. Try: sluice run grocery-demand")
         return
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("release", "left"), ("table", "left"), ("version", "right"), ("rows", "right"), ("published", "left")):
-        shown.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for release in releases:
+    windows = [_window(release, home) for release in releases]
+    columns = [
+        Column("release", whole=True),
+        Column("table", whole=True),
+        Column("version", number=True),
+        Column("rows", number=True),
+        Column("published"),
+    ]
+    rows = []
+    for release, window in zip(releases, windows, strict=True):
         for number, table in enumerate(release.tables):
-            first = number == 0
-            shown.add_row(
-                release.release if first else "",
-                escape(table.name),
-                str(table.version),
-                f"{table.rows:,}",
-                f"{release.published_at:%Y-%m-%d %H:%M}" if first else "",
-            )
-    out.print(shown)
+            once = [f"{release.published_at:%Y-%m-%d %H:%M}", window] if number == 0 else ["", ""]
+            name = release.release if number == 0 else ""
+            rows.append([name, table.name, str(table.version), f"{table.rows:,}", *once])
+    if any(windows):
+        print_grid([*columns, Column("window")], rows)
+    else:
+        print_grid(columns, [row[:-1] for row in rows])
 
 
 @app.command()
 def show(
-    release: Annotated[str, typer.Argument(help="A release's name, or a contract's id for its current one.")],
+    release: Annotated[str, typer.Argument(help="A release's name, or a contract's id or slug for its current one.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a release: its tables, the risk left in it, where it lies.
@@ -66,15 +78,18 @@ def show(
     """
     home = Home.open()
     known = home.catalog.releases(all=True)
-    # The current release of a contract stands last among its own.
-    named = [r for r in known if r.release == release] or [r for r in home.catalog.releases() if r.contract_id == release]
-    if not named:
-        names = ", ".join(r.release for r in known) or "none"
-        raise UsageError(f"No release is called {release}.", remedy=f"There are: {names}.")
+    current = home.catalog.releases()
+    found = next((each for each in known if each.release == release), None) or next(
+        (each for each in current if release in {each.contract_id, slug(each.contract_id)}), None
+    )
+    if found is None:
+        raise UsageError(f"No release is called {release}.", remedy=_there_are(current))
     if json:
-        print_json({**named[-1].as_json(), "report": disclosure(named[-1], home)})
+        report = as_json(disclosure(found, home))
+        told = {**found.as_json(), "current": current_of(found, home).release, **story(found, home).as_json()}
+        print_json({**told, "report": report})
     else:
-        summarize(named[-1], home)
+        summarize(found, home)
 
 
 @app.command()
@@ -98,22 +113,40 @@ def query(
             kind=EventKind.CATALOG_READ,
             run_id=run_id,
             subject=run_id,
-            facts={"releases": list(answer.releases), "tables": list(answer.tables), "rows": answer.table.num_rows},
+            facts={"releases": list(answer.releases), "tables": list(answer.tables), "rows": answer.rows},
         )
     )
-    rows: list[dict[str, Any]] = answer.table.to_pylist()
+    rows = rows_of(answer.table)
     if json:
-        print_json([{name: _plain(value) for name, value in row.items()} for row in rows])
-        return
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for field in answer.table.schema:
-        numeric = str(field.type).startswith(("int", "uint", "double", "float", "decimal"))
-        shown.add_column(escape(field.name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(escape("" if value is None else str(_plain(value))) for value in row.values()))
-    out.print(shown)
+        names = names_of(answer.table)
+        print_json([dict(zip(names, map(as_json, row), strict=True)) for row in rows])
+    else:
+        columns = [Column(field.name, number=_is_number(field.type)) for field in answer.table.schema]
+        print_grid(columns, [[as_text(value) for value in row] for row in rows])
+    if answer.truncated:
+        err.print(f"Only the first {_counted(answer.rows)} shown, there are more; --max-rows sets how many.")
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON and people can show it; a pseudonym as hex."""
-    return value.hex() if isinstance(value, bytes) else value
+def _window(release: Release, home: Home) -> str:
+    """The release's window in words, "" for all there was. A ledger that doesn't hold must not hide what is published."""
+    try:
+        window = story(release, home).window
+    except LedgerError:
+        return "not known"
+    return in_short(window) if window else ""
+
+
+def _there_are(current: Sequence[Release]) -> str:
+    names = ", ".join(each.release for each in current[:_MOST_NAMES])
+    if not names:
+        return "Nothing is published yet; `sluice run` publishes."
+    more = f", and {len(current) - _MOST_NAMES} more" if len(current) > _MOST_NAMES else ""
+    return f"Current ones: {names}{more}. See `sluice catalog list --all`."
+
+
+def _counted(rows: int) -> str:
+    return f"{rows:,} rows are" if rows != 1 else "row is"
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

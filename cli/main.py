@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.output import err, print_error
-from core.errors import ExitCode, InternalError, SluiceError
+from core.errors import ExitCode, InternalError, SluiceError, UsageError
 
 # Command -> module that defines `app`, imported when the command is called: `sluice contract check` shouldn't pay for
 # the start of DuckDB, and `sluice demo` not for Great Expectations.
@@ -43,6 +43,10 @@ rule, 2 wrong use, 3 something broke.
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
+# What the parser raises for a bad option, argument or value. Typer brings its own copy of Click since 0.26 and used the
+# package before; either way it's the base of the one such error that Typer itself names.
+WrongUse: Any = typer.BadParameter.__base__
+
 
 class Lazy(TyperGroup):
     """A group whose commands are imported when they are asked for."""
@@ -72,14 +76,20 @@ def root() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. `arguments`: without the program's name (default: sys.argv's)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
     try:
-        app(args=words, prog_name="sluice")
+        # Standing alone, Typer tells wrong use itself, as text on standard error: right for people. A program that asked
+        # for JSON must find JSON, so there it hands the error (or the exit code) to us.
+        code = app(args=words, prog_name="sluice", standalone_mode=not as_json)
+        return _ended(code if isinstance(code, int) else ExitCode.DONE)
     except SystemExit as stop:  # how Typer ends: 0, 2 for wrong use, 130 for Ctrl-C, or what a command exits with
-        if stop.code == INTERRUPTED:
-            err.print("stopped")
-        return stop.code if isinstance(stop.code, int) else ExitCode.DONE
+        return _ended(stop.code if isinstance(stop.code, int) else ExitCode.DONE)
+    except WrongUse as error:
+        command = error.ctx.command_path if error.ctx else "sluice"
+        print_error(UsageError(error.format_message(), where=command, remedy=f"See `{command} --help`."), as_json=as_json)
+        return ExitCode.USAGE
     except SluiceError as error:
-        print_error(error, as_json="--json" in words)
+        print_error(error, as_json=as_json)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 (the outermost frame; a library's text may hold a value, so only its place is told)
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -89,10 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 where=f"{frame.filename}:{frame.lineno}",
                 remedy="Report it with this line; nothing half-done was published.",
             ),
-            as_json="--json" in words,
+            as_json=as_json,
         )
         return ExitCode.FAULT
-    return ExitCode.DONE
+
+
+def _ended(code: int) -> int:
+    if code == INTERRUPTED:
+        err.print("stopped")
+    return code
 
 
 if __name__ == "__main__":

@@ -6,16 +6,22 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
+from cli.layout import Column, folded, grid, printable
+from contracts.problems import Problem
 from core.errors import SluiceError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+_LABEL = 10
 
 
 def program() -> str:
@@ -27,18 +33,87 @@ def program() -> str:
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
+def width_of(console: Console) -> int | None:
+    """The terminal's width in cells; None when the console speaks to a pipe or a file."""
+    return console.width if console.file.isatty() else None
+
+
+def print_grid(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, style: str = "bold") -> None:
+    """A table on standard output."""
+    head, body = grid(columns, rows, width=width_of(out))
+    for line in head:
+        out.print(Text(line, style))
+    # Past rich: nothing in it has a style, and ten thousand rows come at once.
+    out.file.write("".join(f"{line}\n" for line in body))
+
+
+def print_line(label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim") -> None:
+    """`label     text`, on a terminal with the text's further lines under its first."""
+    width = width_of(console)
+    room = len(text) + 1 if width is None else max(width - len(indent) - _LABEL, 20)
+    for number, line in enumerate(folded(text, room, whole_words=True)):
+        console.print(f"{indent}[{style}]{'' if number else label:<{_LABEL}}[/]{escape(line)}")
+
+
 def print_json(value: Any) -> None:
-    """One JSON document on standard output, readable by people and programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """One JSON document (RFC 8259) on standard output, readable by people and programs.
+
+    value: of JSON's own types, without NaN; rows go through `cli.values.as_json` first.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a terminal of another script, or a file's name that isn't text
+        text = json.dumps(value, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+def problem_json(problem: Problem) -> dict[str, object]:
+    """One problem of a contract file as a JSON value."""
+    return {
+        "line": problem.line,
+        "column": problem.column,
+        "where": problem.where,
+        "what": problem.what,
+        "remedy": problem.remedy,
+    }
+
+
+def error_json(error: SluiceError) -> dict[str, object]:
+    """The error as a JSON value. Several problems stand under `problems`, and then `what` only counts them."""
+    told: dict[str, object] = {
+        "error": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "remedy": error.remedy,
+    }
+    problems = _problems(error)
+    if problems:
+        told["what"] = error.what.partition("\n")[0].removesuffix(":") + "."
+        told["where"] = error.where or str(problems[0].path)
+        told["remedy"] = error.remedy or "Mend each of the problems in the contract file."
+        told["problems"] = [problem_json(problem) for problem in problems]
+    return told
 
 
 def print_error(error: SluiceError, *, as_json: bool = False) -> None:
     """What happened, where, and what to do now: on standard error, or as JSON on standard output."""
     if as_json:
-        print_json({"error": type(error).__name__, "what": error.what, "where": error.where, "remedy": error.remedy})
+        print_json(error_json(error))
         return
-    err.print(f"[bold red]{type(error).__name__}[/] {escape(error.what)}")
-    if error.where:
-        err.print(f"  [dim]where[/]   {escape(error.where)}")
-    if error.remedy:
-        err.print(f"  [dim]remedy[/]  {escape(error.remedy)}")
+    kind, width = type(error).__name__, width_of(err)
+    for number, line in enumerate(error.what.splitlines()):
+        # The name of the error counts as a word of the first line.
+        whole = f"{kind} {line}" if number == 0 else line
+        drawn = line.strip(" ^") == "" or line.startswith("LINE ")  # a caret under a place in the SQL
+        for place, part in enumerate([whole] if width is None or drawn else folded(whole, width, whole_words=True)):
+            first = number == place == 0
+            err.print(f"[bold red]{kind}[/]{escape(part.removeprefix(kind))}" if first else escape(part))
+    for label, text in (("where", error.where), ("remedy", error.remedy)):
+        if text:
+            print_line(label, printable(text), console=err, indent="  ")
+
+
+def _problems(error: SluiceError) -> list[Problem]:
+    found = error.facts.get("problems")
+    return [each for each in found if isinstance(each, Problem)] if isinstance(found, tuple | list) else []

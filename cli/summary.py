@@ -3,58 +3,78 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
-from audit.events import Event, EventKind
 from catalog.release import Release
-from cli.output import out, program
+from cli.layout import Column
+from cli.output import out, print_grid, print_line, program
+from cli.story import Story, in_words, story
+from contracts.model import slug
 from core.errors import CatalogError
+from core.sql import quoted
 from pipeline.home import Home
 from privacy.report import DISCLOSURE
+
+VALIDATION = "validation.json"  # its file name beside a release
+_MUCH_LOST = 0.5  # normalised certainty penalty
 
 
 def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     """Prints the summary of a release. new: whether this run published it (None: nobody asked)."""
-    story = _story(release, home)
-    report = disclosure(release, home)
-    received: Mapping[str, int] = story.get(EventKind.DATA_RECEIVED, {}).get("rows", {})
-    set_aside: Mapping[str, int] = story.get(EventKind.DATA_VALIDATED, {}).get("quarantined", {})
+    made, report, current = story(release, home), disclosure(release, home), current_of(release, home)
+    is_current = current.release == release.release
     if new is False:
         out.print(f"[bold yellow]nothing new[/]: {release.release} was published before; nothing was published twice.")
     title = f"{release.contract_id} {release.contract_version}"
     out.print(f"\n[bold]{escape(title)}[/]  release [bold]{release.release}[/]  {release.published_at:%Y-%m-%d %H:%M} UTC\n")
-    shown = Table(box=None, pad_edge=False, header_style="dim")
-    shown.add_column("table")
-    for name in ("rows in", "quarantined", "published", "version"):
-        shown.add_column(name, justify="right")
-    for table in release.tables:
-        cells = " cells" if table.name in report["cells"] else ""
-        shown.add_row(
-            escape(table.name),
-            f"{received[table.name]:,}" if table.name in received else "-",
-            f"{set_aside.get(table.name, 0):,}",
-            f"{table.rows:,}{cells}",
-            str(table.version),
-        )
-    out.print(shown)
+    print_grid(
+        [Column("table"), *(Column(name, number=True) for name in ("rows in", "quarantined", "published", "version"))],
+        [
+            [
+                table.name,
+                f"{made.rows_in[table.name]:,}" if table.name in made.rows_in else "-",
+                f"{made.quarantined.get(table.name, 0):,}",
+                f"{table.rows:,}{' cells' if table.name in report['cells'] else ''}",
+                str(table.version),
+            ]
+            for table in release.tables
+        ],
+        style="dim",
+    )
     out.print()
-    for label, text in [*_risk(report), ("receipt", release.receipt), ("lies in", str(home.settings.catalog))]:
-        out.print(f"[dim]{label:<10}[/]{escape(text)}")
-    if any(set_aside.values()):
-        out.print(f"[dim]{'set aside':<10}[/]{escape(str(home.settings.quarantine))}")
-    slug = release.release.rsplit("_", 1)[0]
+    lines = risk_lines(report, made)
+    if not is_current:
+        lines.insert(0, ("current", f"not this one: {current.release}, since {current.published_at:%Y-%m-%d %H:%M} UTC"))
+    if made.window:
+        lines.append(("window", in_words(made.window)))
+    if made.failed_warnings:
+        rules = "1 rule" if made.failed_warnings == 1 else f"{made.failed_warnings:,} rules"
+        where = home.catalog.documents(release.release).get(VALIDATION)
+        lines.append(("warnings", f"{rules} of severity warning failed{f', see {where}' if where else ''}"))
+    lines += [("receipt", release.receipt), ("lies in", str(home.settings.catalog))]
+    if any(made.quarantined.values()):
+        lines.append(("set aside", str(home.settings.quarantine)))
+    for label, text in lines:
+        print_line(label, text)
     about = next((table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name)
+    schema = slug(release.contract_id) if is_current else release.release
     out.print("\nNext:")
-    for command in (
-        f"catalog show {release.contract_id}",
-        f'catalog query "FROM {slug}.{about} LIMIT 5"',
-        "audit verify",
+    for words in (
+        ("catalog", "show", shlex.quote(release.contract_id if is_current else release.release)),
+        ("catalog", "query", _in_shell(f"FROM {schema}.{_in_sql(about)} LIMIT 5")),
+        ("audit", "verify"),
     ):
-        out.print(f"  {escape(program())} {escape(command)}")
+        out.print(f"  {escape(' '.join([program(), *words]))}")
+
+
+def current_of(release: Release, home: Home) -> Release:
+    """The current release of the contract that `release` belongs to."""
+    return next((each for each in home.catalog.releases() if each.contract_id == release.contract_id), release)
 
 
 def disclosure(release: Release, home: Home) -> Mapping[str, Any]:
@@ -68,18 +88,13 @@ def disclosure(release: Release, home: Home) -> Mapping[str, Any]:
     return report
 
 
-def _story(release: Release, home: Home) -> dict[EventKind, Mapping[str, Any]]:
-    """The facts of each event of the run that made the release."""
-    events: list[Event] = [home.ledger.event(entry.index) for entry in home.ledger.entries()]
-    runs = [e.run_id for e in events if e.kind is EventKind.RELEASE_STAGED and e.subject == release.release]
-    return {event.kind: event.facts for event in events if runs and event.run_id == runs[-1]}
-
-
-def _risk(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The disclosure report in a few lines."""
+def risk_lines(report: Mapping[str, Any], made: Story) -> list[tuple[str, str]]:
+    """The disclosure report in a few lines: (label, text)."""
     lines: list[tuple[str, str]] = []
     risk = report["subjects"]
-    if risk:
+    if risk and not risk["units"]:
+        lines.append(("persons", _nothing(made.rows_in.get(risk["table"], 0))))
+    elif risk:
         lines.append(
             (
                 "persons",
@@ -96,12 +111,36 @@ def _risk(report: Mapping[str, Any]) -> list[tuple[str, str]]:
                 f"detail lost (NCP) {risk['ncp']:.0%}",
             )
         )
-    for name, cells in report["cells"].items():
-        lines.append(
-            (
-                "cells",
-                f"{name}: at least {cells['smallest']} of {cells['units']:,} in each; "
-                f"{cells['suppressed_facts']:,} of {cells['facts']:,} facts suppressed",
+        if risk["ncp"] > _MUCH_LOST and risk["ncp_by_column"]:
+            column, lost = max(risk["ncp_by_column"].items(), key=lambda pair: pair[1])
+            lines.append(
+                (
+                    "hint",
+                    f"much detail was lost, most in {column} ({lost:.0%}); "
+                    "more persons, a smaller k, fewer quasi-identifiers or a finer hierarchy would keep more",
+                )
             )
-        )
+    for name, cells in report["cells"].items():
+        if cells["cells"]:
+            text = (
+                f"at least {cells['smallest']} of {cells['units']:,} in each; "
+                f"{cells['suppressed_facts']:,} of {cells['facts']:,} facts suppressed"
+            )
+        else:
+            text = _nothing(cells["facts"])
+        lines.append(("cells", f"{name}: {text}"))
     return lines or [("persons", "none in this release")]
+
+
+def _nothing(came: int) -> str:
+    """What is said of a table of persons without a row. came: rows that there were to publish."""
+    return f"nothing published: all {came:,} rows were set aside or left out" if came else "nothing published: no rows came"
+
+
+def _in_sql(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else quoted(name)
+
+
+def _in_shell(sql: str) -> str:
+    """In double quotes, as people write SQL, unless a shell would read something into them."""
+    return shlex.quote(sql) if re.search(r'["$`\\!]', sql) else f'"{sql}"'

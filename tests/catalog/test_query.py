@@ -183,7 +183,7 @@ def test_errors_in_the_sql_itself_are_passed_on(read_only: Hall) -> None:
             "LINE 1: SELECT * FROM households\n                      ^^^^^^^^^^",
         ),
         ("SELECT m\nFROM r_1.demand", 'Candidate bindings: "n"'),
-        ("\n  SELECT n,\n  m FROM r_1.demand", "LINE 3:   m FROM r_1.demand\n          ^"),
+        ("SELECT n,\n  m FROM r_1.demand", "LINE 2:   m FROM r_1.demand\n          ^"),
         (f"SELECT '{'x' * 200}', m FROM r_1.demand", "xxx', m FROM r_1.demand\n"),
         ("SELECT n FORM r_1.demand WHERE", 'LINE 1: SELECT n FORM r_1.demand WHERE\n                      ^^^'),
         ("SELECT date_trnc('d', now())", 'Did you mean "date_trunc"?'),

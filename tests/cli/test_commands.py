@@ -58,6 +58,14 @@ def test_a_first_day_with_the_command(shop: Path, capsys: pytest.CaptureFixture[
     assert "k 4 (asked 4)" in said(capsys, "catalog", "show", "small-shop")
     assert told(capsys, "catalog", "show", release["release"])["report"]["k_limit"] == 4
 
+    shown = told(capsys, "catalog", "show", "small-shop")
+    assert shown["window"] is None
+    assert shown["rows_in"] == {"members": 120, "orders": 1500}
+    assert (shown["quarantined"], shown["failed_warnings"]) == ({"members": 0, "orders": 7}, 0)
+    assert shown["current"] == release["release"]
+    assert "warnings" not in said(capsys, "catalog", "show", "small-shop")
+    assert "window" not in said(capsys, "catalog", "list")
+
     rows = told(capsys, "catalog", "query", f"SELECT member, born FROM {release['release']}.members LIMIT 3")
     assert [len(bytes.fromhex(row["member"])) for row in rows] == [16] * 3
     assert "goods" in said(capsys, "catalog", "query", "FROM small_shop.orders LIMIT 2")
