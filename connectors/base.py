@@ -88,14 +88,25 @@ def source_names(table: Table) -> list[str]:
     return [column.physical_name or column.name for column in table.columns]
 
 
-def declared(table: Table, existing: Sequence[str], *, where: str) -> list[str]:
+def declared(table: Table, existing: Sequence[str], *, where: str, unnamed: str | None = None) -> list[str]:
     """The source's names of the table's columns, in the contract's order, once it's sure that each exists exactly once.
 
-    existing: the columns of the source. Raises SourceError naming those that are missing and those that exist.
+    existing: the columns of the source. unnamed: what to do, for a source whose column names may be a person's values (a
+    CSV file without its header): then the source's columns are counted and not named. Raises SourceError naming those
+    that are missing.
     """
     names = source_names(table)
     times = Counter(existing)
     missing = [name for name in names if not times[name]]
+    if missing and unnamed is not None:
+        count = f"{len(existing)} column{'' if len(existing) == 1 else 's'}"
+        raise SourceError(
+            f"`{table.name}` lacks {_listed(missing)}; the source has {count}.",
+            where=where,
+            remedy=unnamed,
+            missing=missing,
+            columns=len(existing),
+        )
     if missing:
         raise SourceError(
             f"`{table.name}` lacks {_listed(missing)}; the source has {_listed(existing) or 'no columns'}.",

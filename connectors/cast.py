@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ _TYPES = {
 }
 _DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
 _MAX_DIGITS = 38
+EXACT_DIGITS = 15  # as many digits always come back from a double; of more, it has to be tried
 # A zone after a time of day: "12:00Z", "12:00:00.5+08:00". The hyphens of a date must not look like one.
 _ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
@@ -70,13 +72,43 @@ def cast(array: pa.Array, column: Column, *, where: str, row: int = 0) -> pa.Arr
     except (pa.ArrowException, UnicodeError, _UnfitError):
         bad = row + _first_unfit(array, lambda part: convert(part, target)) + 1
     # Outside the handler on purpose: the library's text quotes the value, and a context would carry it into a log.
-    raise SourceError(
-        f"Column `{column.name}`, row {bad}: what stands there is no exact {_spelled(column, target)}.",
+    raise unfit(column, where=where, row=bad)
+
+
+def unfit(column: Column, *, where: str, row: int) -> SourceError:
+    """The refusal of a value that can't be carried over exactly; row: from 1."""
+    target = arrow_type(column)
+    remedy = "Correct it at the source, or the column's type in the contract."
+    if pa.types.is_floating(target):
+        remedy = (
+            "Correct it at the source; if it has more digits than a 64 bit number carries, write "
+            "physicalType: DECIMAL(p,s) at the column."
+        )
+    return SourceError(
+        f"Column `{column.name}`, row {row}: what stands there is no exact {_spelled(column, target)}.",
         where=where,
-        remedy="Correct it at the source, or the column's type in the contract.",
+        remedy=remedy,
         column=column.name,
-        row=bad,
+        row=row,
     )
+
+
+def carries(text: str) -> bool:
+    """Whether a double carries the number that `text` spells: written out to as many decimals, it's the same again.
+
+    So 0.1 and 0.30000000000000004 are carried, and 12345678901234567.8912 isn't. text: one that `float` reads.
+    """
+    number = float(text)
+    try:
+        spelled = Decimal(text)
+    except ArithmeticError:  # an exponent beyond any sense
+        return False
+    if Decimal(repr(number)) == spelled:
+        return True
+    exact = Context(prec=1200 + len(text), Emin=MIN_EMIN, Emax=MAX_EMAX)  # a double has under 800 digits
+    off = exact.subtract(Decimal(number), spelled).copy_abs()
+    last_place = Decimal(f"1e{spelled.as_tuple().exponent}")
+    return exact.multiply(off, Decimal(2)) <= last_place
 
 
 def _spelled(column: Column, target: pa.DataType) -> str:
@@ -138,6 +170,10 @@ def _to_text(array: pa.Array, target: pa.DataType) -> pa.Array:
 def _to_number(array: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_floating(array.type) and not _all(pc.is_finite(array)):
         raise _UnfitError
+    if pa.types.is_decimal(array.type) and pa.types.is_floating(target):
+        return _parse(
+            array.cast(pa.string()), target
+        )  # Arrow rounds on the direct way, and not to the nearest
     number = array.cast(target)  # refuses integers and fractions that don't fit
     # Between binary and decimal fractions Arrow rounds silently: only what comes back the same was carried over.
     if pa.types.is_decimal(array.type) != pa.types.is_decimal(target) and not pa.types.is_integer(target):
@@ -180,9 +216,25 @@ def _parse(array: pa.Array, target: pa.DataType) -> pa.Array:
         utc = pc.if_else(zoned, text, nothing).cast(pa.timestamp("us", "UTC")).cast(target)
         return pc.coalesce(utc, pc.if_else(zoned, nothing, text).cast(target))
     number = text.cast(target)
-    if pa.types.is_floating(target) and not _all(pc.is_finite(number)):
-        raise _UnfitError
+    if pa.types.is_floating(target):
+        if not _all(pc.is_finite(number)):
+            raise _UnfitError
+        _carried(text, number)
     return number
+
+
+def _carried(text: pa.Array, number: pa.Array) -> None:
+    """Refuses text of more digits than its double carries. Only what is long and isn't the double's own spelling is tried."""
+    doubtful = pc.or_(
+        pc.greater(pc.utf8_length(text), EXACT_DIGITS), pc.match_substring(text, "e", ignore_case=True)
+    )
+    if not pc.any(doubtful).as_py():
+        return
+    text, number = text.filter(doubtful), number.filter(doubtful)
+    short = pc.if_else(pc.match_substring(text, "."), pc.utf8_rtrim(text, "0"), text)
+    other = pc.not_equal(short, number.cast(text.type))
+    if not all(map(carries, text.filter(other).unique().to_pylist())):
+        raise _UnfitError
 
 
 def _all(condition: pa.Array, among: pa.Array | None = None) -> bool:

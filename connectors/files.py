@@ -12,11 +12,11 @@ import pyarrow as pa
 from connectors.base import declared, source_names
 from connectors.cast import arrow_type, cast
 from connectors.formats import FORMATS, Format
+from contracts.fileserver import PLACEHOLDER, fits_path
 from contracts.model import Contract, Source, Table, may_share_source
 from core.errors import ContractError, SourceError
 from core.proof import Window
 
-PLACEHOLDER = "{table}"
 _ALIASES = {
     "csv": "csv",
     "tsv": "csv",
@@ -33,7 +33,8 @@ class Files:
 
     path: a file, a folder (searched through all its levels) or a glob, from the contract file's folder on; `{table}` in
     it stands for the table's physicalName. Several files follow each other by name. format: csv, parquet or jsonl; by
-    the files' suffix when it isn't said. options: encoding (default utf-8) and delimiter (default a comma) of CSV.
+    the files' suffix when it isn't said. options: encoding (default utf-8) and delimiter (default a comma) of CSV. A file
+    of JSON Lines without a line is a table without rows, as a CSV file with nothing but its header is.
     """
 
     def open(self, contract: Contract, table: Table, window: Window) -> pa.RecordBatchReader:
@@ -59,9 +60,9 @@ class _Part:
         self.shown = _shown(file, source)
         self.where = f"table {table.name}, {self.shown}"
         schema = self.format.schema(file, table, self.options, where=self.where)
-        self.schema = pa.schema(
-            [schema.field(name) for name in declared(table, schema.names, where=self.where)]
-        )
+        unnamed = self.format.unnamed(len(schema))
+        names = declared(table, schema.names, where=self.where, unnamed=unnamed)
+        self.schema = pa.schema([schema.field(name) for name in names])
 
     def batches(self) -> Iterator[list[pa.Array]]:
         """The declared columns, cast here, where the file and the row in it are known."""
@@ -101,12 +102,18 @@ def _found(source: Source, table: Table, *, alone: bool) -> list[Path]:
             "The contract names no files.", remedy="Write `path` in the contract's server entry."
         )
     name = table.physical_name
-    if PLACEHOLDER in source.path and ("/" in name or "\0" in name or name in {"", ".", ".."}):
+    if not fits_path(name, source.path):
         raise SourceError(
             f"The physicalName of `{table.name}` can't stand in a path.", remedy="Write it without slashes."
         )
     base = source.base or Path()
-    path = base / Path(source.path.replace(PLACEHOLDER, name)).expanduser()
+    try:
+        path = base / Path(source.path.replace(PLACEHOLDER, name)).expanduser()
+    except RuntimeError:
+        raise SourceError(
+            "The server's path starts from a home folder that isn't there.",
+            remedy="Write `path` from the contract's folder on, or as an absolute path.",
+        ) from None
     files = [path] if path.is_file() else _in_folder(path, source) if path.is_dir() else []
     if not files and not path.exists():
         # The physical name is a name, even where it holds a glob's signs.

@@ -20,19 +20,17 @@ _SIDES = {
     "exclusiveMinimum": "exclusive_minimum",
     "exclusiveMaximum": "exclusive_maximum",
 }
-# Integers arrive as 64 bits; a wider format adds nothing but its sign.
+# Integers are carried in 64 bits with a sign.
 _INTEGER_RANGES: dict[str, tuple[int | None, int | None]] = {
     "i8": (-(2**7), 2**7 - 1),
     "i16": (-(2**15), 2**15 - 1),
     "i32": (-(2**31), 2**31 - 1),
     "i64": (None, None),
-    "i128": (None, None),
     "u8": (0, 2**8 - 1),
     "u16": (0, 2**16 - 1),
     "u32": (0, 2**32 - 1),
-    "u64": (0, None),
-    "u128": (0, None),
 }
+_TOO_WIDE = ("u64", "i128", "u128")
 _F32_MAX = 3.4028234663852886e38
 # What connectors read: ISO 8601, in the letters of Java's DateTimeFormatter.
 _ISO_DATE = re.compile(r"[yYu]{4}-MM-[dD]{2}")
@@ -150,6 +148,10 @@ def _format(options: Node, check: Any, logical: LogicalType) -> Iterator[Check]:
         bounds = {name: bound for name, bound in (("minimum", low), ("maximum", high)) if bound is not None}
         if bounds:
             yield check(f"fits {form}", CheckKind.RANGE, **bounds)
+    elif logical is LogicalType.INTEGER and form in _TOO_WIDE:
+        options.say(f"{options.label}: integers are carried in 64 bits with a sign, and {form} is wider.",
+                    "Write i64 (with minimum: 0 if none is negative), or logicalType: number with physicalType: DECIMAL(p,0).",
+                    key="format")  # fmt: skip
     elif logical is LogicalType.NUMBER and form == "f32":
         yield check("fits f32", CheckKind.RANGE, minimum=-_F32_MAX, maximum=_F32_MAX)
     elif logical in (LogicalType.DATE, LogicalType.TIMESTAMP):

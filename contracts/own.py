@@ -19,6 +19,8 @@ KEYS: dict[str, str] = {
     "sluicePrivacy": CONTRACT,
     "sluiceQuarantine": CONTRACT,
     "sluiceConnector": SERVER,
+    "sluiceDelimiter": SERVER,
+    "sluiceEncoding": SERVER,
     "sluiceKind": TABLE,
     "sluiceTime": TABLE,
     "sluiceCells": TABLE,

@@ -6,18 +6,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.fileserver import PLACEHOLDER, fits_path
 from contracts.model import Source, TableKind, may_share_source
 from contracts.problems import shown
 from contracts.tables import TableNode
 
-_PLACEHOLDER = "{table}"
-
 
 def check_sources(tables: Sequence[TableNode], source: Source | None) -> None:
-    """Says which tables may not read the same source. What only the files themselves tell (globs that overlap, links) the
-    connector finds."""
+    """Says which names can't stand in the path, and which tables may not read the same source.
+
+    What only the files themselves tell (globs that overlap, links) the connector finds.
+    """
     seen: list[tuple[str, TableNode]] = []
     for table in tables:
+        if not _in_path(table, source):
+            continue
         key = _key(table, source)
         kind = table.kind or TableKind.SUBJECTS
         for other_key, other in seen:
@@ -27,14 +30,36 @@ def check_sources(tables: Sequence[TableNode], source: Source | None) -> None:
         seen.append((key, table))
 
 
+def _in_path(table: TableNode, source: Source | None) -> bool:
+    """Whether the table's name at the source can stand for {table}; says so when not."""
+    if source is None or source.connector != "files" or fits_path(_name(table), source.path or ""):
+        return True
+    if table.node.has("physicalName") or not _told(table.name):
+        table.node.say(
+            f"{table.node.label}: its name at the source can't stand for {PLACEHOLDER} in the server's path.",
+            "Write physicalName as a file's or folder's plain name, and the folders before it into the path.",
+            key="physicalName" if table.node.has("physicalName") else "name",
+        )
+    return False
+
+
+def _told(name: str) -> bool:
+    """Whether `contracts.tables` refuses the table's own name already."""
+    return "/" in name or "\\" in name or name.startswith(".")
+
+
+def _name(table: TableNode) -> str:
+    physical = table.node.get("physicalName")
+    return physical if isinstance(physical, str) and physical else table.name
+
+
 def _key(table: TableNode, source: Source | None) -> str:
     """What the table reads, upper and lower case as one: the path where it is known, else the name at the source."""
-    physical = table.node.get("physicalName")
-    name = physical if isinstance(physical, str) and physical else table.name
+    name = _name(table)
     if source is not None and source.connector == "files" and source.path:
-        path = source.path.replace(_PLACEHOLDER, name)
-        # A folder or glob without the placeholder is refused for that, see `contracts.terms`.
-        if _PLACEHOLDER in source.path or (Path(path).suffix and not set(path) & set("*?[")):
+        path = source.path.replace(PLACEHOLDER, name)
+        # A folder or glob without the placeholder is refused for that, see `contracts.fileserver`.
+        if PLACEHOLDER in source.path or (Path(path).suffix and not set(path) & set("*?[")):
             name = os.path.normpath(path)
     return name.casefold()
 

@@ -27,8 +27,8 @@ class TableNode:
 
     @property
     def about_persons(self) -> bool:
-        """Whether rows belong to a person. A table without a usable kind counts as one."""
-        return self.kind is not TableKind.REFERENCE
+        """Whether rows are known to belong to persons. Without a usable kind, which is told, nobody knows yet."""
+        return self.kind in _PERSONS
 
 
 def read_tables(document: Node) -> tuple[TableNode, ...]:

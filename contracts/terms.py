@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from contracts.fileserver import check_files
 from contracts.model import PrivacyTerms, Source, Term
 from contracts.own import own
 from contracts.problems import choose, shown
@@ -12,7 +13,6 @@ from contracts.reading import Node
 
 # The connectors that Sluice has; connectors/registry.py builds them, and a test holds the two against each other.
 CONNECTORS = ("files", "completejourney")
-FILE_FORMATS = ("csv", "tsv", "parquet", "json", "jsonl", "jsonlines", "ndjson")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 _VARIABLE = re.compile(r"\$\{\s*[A-Za-z_][A-Za-z0-9_.]*\s*(:-[^}]*)?\}")
@@ -137,13 +137,13 @@ def read_source(node: Node, *, base: Path, tables: int) -> Source | None:
     if connector is None:
         return None
     path, kind = server.get("path"), server.get("format")
-    if connector == "files":
-        _check_files(server, tables=tables)
     options = {
         key: str(value)
         for key, value in server.value.items()
         if key not in _NOT_OPTIONS and isinstance(value, (str, int, float))
     }
+    if connector == "files":
+        options |= check_files(server, tables=tables)
     return Source(
         connector=connector, path=path, format=kind.lower() if kind else None, base=base, options=options
     )
@@ -161,22 +161,6 @@ def _connector(server: Node) -> str | None:
     remedy = "Use type local for files, or type custom with the customProperty sluiceConnector."
     server.say(f"No connector reads a server of type `{shown(server.get('type'))}`.", remedy, key="type")
     return None
-
-
-def _check_files(server: Node, *, tables: int) -> None:
-    path, kind = server.get("path"), server.get("format")
-    if not isinstance(path, str) or not path.strip() or "\0" in path:
-        server.say(
-            "The server has no path to read files from.", "Add path: a file, a folder or a glob.", key="path"
-        )
-    elif tables > 1 and "{table}" not in path and (not Path(path).suffix or set(path) & set("*?[")):
-        server.say(
-            f"The path names the same files for each of {tables} tables.",
-            "Put {table} into it; it becomes each table's physical name.",
-            key="path",
-        )
-    if kind is not None and kind.lower() not in FILE_FORMATS:
-        server.say(f"The file format is `{shown(kind)}`.", choose(str(kind), FILE_FORMATS), key="format")
 
 
 def _distinct_servers(servers: list[Node]) -> None:

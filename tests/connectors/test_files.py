@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def test_a_folder_of_mixed_tables_is_refused(
             receive(Files(), terms, Window(), out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["../secret", "..", "a/b", ""])
+@pytest.mark.parametrize("name", ["../secret", "..", "a/b", "a\\b", ""])
 def test_a_physical_name_never_leads_elsewhere(
     tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], name: str
 ) -> None:
@@ -233,40 +234,53 @@ def test_source_without_a_path_or_a_known_format(tmp_path: Path, take: Callable[
     ("name", "content", "told"),
     [
         ("x.csv", b"", "The file is empty"),
-        ("x.csv", CSV[:-3], r"This isn't a whole CSV file: ArrowInvalid"),
+        ("x.csv", CSV[:-3], r"Row 2 \(line 3\) has 2 fields, the header 4\."),
+        ("x.csv", b"id,who,at\n1,a,\n\n2,Zhang,San,\n", r"Row 2 \(line 4\) has 4 fields, the header 3\."),
         ("x.csv", b'id,who,at\n1,"Zhang San', "ends inside a quoted field"),
-        ("x.csv", b'id,who,at\n1,5" pipe,\n2,"Zhang,2026-01-01\n3,a,\n', "This isn't a whole CSV file"),
+        ("x.csv", b'id,who,at\n1,5" pipe,\n2,"Zhang,2026-01-01\n3,a,\n', r"Row 2 \(line 3\) has 2 fields"),
         ("x.csv", CSV.decode().encode("gb18030"), "isn't written in utf-8"),
         ("x.csv", b"PAR1\x00\x01\xff", "isn't written in utf-8"),
         ("x.csv.gz", gzip.compress(CSV * 1000)[:-9], "can't be read to its end"),
         ("x.csv.gz", CSV, "can't be read to its end"),
-        ("x.csv", b"id,who\n1,x\n", "lacks `at`; the source has `id`, `who`"),
+        ("x.csv", b"id,who\n1,x\n", "lacks `at`; the source has 2 columns"),
         ("x.csv", b"id,who,at,who\n1,x,,y\n", "more than one column called `who`"),
-        ("x.csv", b"id;who;at\n1;x;\n", "lacks `id`, `who`, `at`; the source has `id;who;at`"),
+        ("x.csv", b"id;who;at\n1;x;\n", "lacks `id`, `who`, `at`; the source has 1 column.*sluiceDelimiter"),
+        ("x.csv", b"Zhang San,1980,42\nLi,1981,43\n", "lacks `id`, `who`, `at`; the source has 3 columns"),
+        ("x.jsonl", b'{"Zhang San": 1}\n', "lacks `id`, `who`, `at`; the source has 1 column"),
+        ("x.jsonl", b"{}\n", "the source has 0 columns"),
         (
             "x.csv",
             b"id,who,at\n1,a,\nZhang,b,\n",
             "Column `id`, row 2: what stands there is no exact integer",
         ),
         ("x.csv", b"id,who,at\n1,a,01/02/2026\n", "Column `at`, row 1: what stands there is no exact date"),
-        ("x.jsonl", b"", "holds no object"),
-        ("x.jsonl", lines(ROWS)[:-4], "This isn't a whole JSON Lines file"),
-        ("x.jsonl", b'[{"id": 1}]\n', "A line isn't a JSON object"),
-        ("x.jsonl", b"Zhang\n", "A line isn't a JSON object"),
+        ("x.jsonl", lines(ROWS)[:-4], "Line 2: this isn't a JSON object of its own"),
+        ("x.jsonl", b'[{"id": 1}]\n', "Line 1: this isn't a JSON object"),
+        ("x.jsonl", b"Zhang\n", "Line 1: this isn't a JSON object"),
+        ("x.jsonl", b"\n" + lines(ROWS) + b"Zhang\n" + lines(ROWS), "Line 4: this isn't a JSON object"),
+        (
+            "x.jsonl",
+            lines(ROWS) + b'{"id": NaN, "who": "Zhang", "at": null}\n',
+            "Line 3: this isn't a JSON object",
+        ),
         ("x.jsonl", '{"id": 1, "who": "张"}'.encode("gb18030"), "isn't written in utf-8"),
         (
             "x.jsonl",
             b'{"id": 1, "who": "a"}\n{"id": 2, "x": 1}\n',
-            "lacks `at`; the source has `id`, `who`, `x`",
+            "lacks `at`; the source has 3 columns",
         ),
         ("x.jsonl", b'{"id": 1.5, "who": "a", "at": null}\n', "Column `id`, row 1"),
-        ("x.jsonl", b'{"id": "Zhang", "who": "a", "at": null}\n', "Column `id` holds other JSON values"),
         (
             "x.jsonl",
-            b'{"id": 1, "who": {"n": "Zhang"}, "at": null}\n',
-            "Column `who` holds other JSON values",
+            b'{"id": "Zhang", "who": "a", "at": null}\n',
+            "Column `id`, line 1: this can't be read as the contract's integer",
         ),
-        ("x.jsonl", b'{"id": 1, "who": 7, "at": null}\n', "Column `who` holds other JSON values"),
+        (
+            "x.jsonl",
+            lines(ROWS) + b'{"id": 1, "who": {"n": "Zhang"}, "at": null}\n',
+            "Column `who`, line 3: this can't be read as the contract's string",
+        ),
+        ("x.jsonl", b'{"id": 1, "who": 7, "at": null}\n', "Column `who`, line 1: this can't be read"),
         ("x.parquet", b"PAR1", "This isn't a whole Parquet file"),
         ("x.parquet", b"", "This isn't a whole Parquet file"),
         ("x.parquet", CSV, "This isn't a whole Parquet file"),
@@ -302,11 +316,17 @@ def test_other_encodings_and_delimiters(tmp_path: Path, take: Callable[..., Any]
     assert take("x.csv", options={"encoding": "GB18030", "delimiter": ";"}) == ROWS
     (tmp_path / "x.csv").write_bytes(CSV.decode().replace(",", "\t").encode("utf-16"))
     assert take("x.csv", options={"encoding": "utf-16", "delimiter": "tab"}) == ROWS
-    with pytest.raises(ContractError, match="no encoding `klingon`"):
-        take("x.csv", options={"encoding": "klingon"})
+    for encoding in ("klingon", "base64", "rot13", "undefined", "", "utf-8\0"):
+        with pytest.raises(ContractError, match=f"no encoding `{encoding}`"):
+            take("x.csv", options={"encoding": encoding})
     (tmp_path / "x.csv").write_bytes(CSV)
     with pytest.raises(ContractError, match="one ASCII character"):
         take("x.csv", options={"delimiter": "||"})
+    (tmp_path / "x.jsonl").write_bytes(
+        json.dumps({"id": 1, "who": "张"}, ensure_ascii=False).encode("gb18030")
+    )
+    with pytest.raises(SourceError, match="JSON Lines are UTF-8"):
+        take("x.jsonl")
 
 
 def test_files_with_differing_columns_are_refused(tmp_path: Path, take: Callable[..., Any]) -> None:
@@ -420,3 +440,134 @@ def test_rows_of_many_blocks_stay_in_order(
     (tmp_path / "x.csv").write_text("id,who\n" + "".join(f'{n},"some text, {n}"\n' for n in range(count)))
     rows = take("x.csv", shape=table(id="integer"))
     assert [row["id"] for row in rows] == list(range(count))
+
+
+def test_a_name_that_is_a_home_folder_or_a_home_that_is_not_there(
+    tmp_path: Path, take: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.csv").write_text("id\n1\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shape = replace(_ids(), physical_name="~")
+    with pytest.raises(SourceError, match="can't stand in a path"):
+        take("{table}/x.csv", shape=shape)
+    with pytest.raises(SourceError, match="starts from a home folder that isn't there"):
+        take("~nobody-of-this-name/x.csv", shape=_ids())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", b"id,who,at"),
+        ("x.csv", b"\r\n\nid,who,at"),
+        ("x.csv", b"id,who,at\r\n\r\n"),
+        ("x.csv.gz", gzip.compress(b"id,who,at")),
+        ("x.jsonl", b""),
+        ("x.jsonl", b"\n \n"),
+        ("x.jsonl.gz", gzip.compress(b"")),
+    ],
+)
+def test_a_file_without_rows_is_a_table_without_rows(
+    tmp_path: Path, take: Callable[..., Any], name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert take(name) == []
+
+
+def test_one_of_several_files_may_be_empty(tmp_path: Path, take: Callable[..., Any]) -> None:
+    for number, content in enumerate((b"", lines(ROWS), b"")):
+        (tmp_path / f"{number}.jsonl").write_bytes(content)
+    assert take("*.jsonl") == ROWS
+    (tmp_path / "0.csv").write_bytes(b"id,who,at")
+    (tmp_path / "1.csv").write_bytes(CSV)
+    assert take("*.csv") == ROWS
+
+
+TOO_LONG = ["12345678901234567.8912", "9007199254740993", "0.12345678901234567890", "1e-400"]
+
+
+@pytest.mark.parametrize("number", TOO_LONG)
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+def test_a_number_longer_than_a_double_is_refused_in_every_format(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], name: str, number: str
+) -> None:
+    if name == "x.parquet" and "e" in number:
+        pytest.skip("no decimal column holds it")
+    _numbers(tmp_path / name, ["1.5", number, "2"])
+    with pytest.raises(
+        SourceError, match=r"Column `amount`, row 2: what stands there is no exact number"
+    ) as caught:
+        take(name, shape=table(amount="number"))
+    assert "physicalType: DECIMAL(p,s)" in caught.value.remedy
+    assert number not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+def test_a_number_that_a_double_carries_comes_whatever_its_length(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], name: str
+) -> None:
+    numbers = ["0.1", "0.30000000000000004", "9007199254740992", "-12345678901234568", "2.500000000000000000"]
+    if name != "x.parquet":  # in a column of 18 decimals it's another number
+        numbers += ["0.10000000000000001", "1e23", "5e-324", "1.7976931348623157E308"]
+    _numbers(tmp_path / name, numbers)
+    assert [row["amount"] for row in take(name, shape=table(amount="number"))] == list(map(float, numbers))
+
+
+def test_a_decimal_column_takes_what_a_double_does_not(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table], column: Callable[..., Column]
+) -> None:
+    shape = table(amount=column("amount", "number", physical="DECIMAL(38,4)"))
+    for name in ("x.csv", "x.jsonl", "x.parquet"):
+        _numbers(tmp_path / name, TOO_LONG[:2])
+        assert [row["amount"] for row in take(name, shape=shape)] == list(map(Decimal, TOO_LONG[:2]))
+
+
+def test_a_long_number_elsewhere_in_a_line_is_nobodys_business(
+    tmp_path: Path, take: Callable[..., Any], table: Callable[..., Table]
+) -> None:
+    long = f'"card": "{"4" * 16}", "other": {TOO_LONG[0]}, "in": {{"amount": {TOO_LONG[0]}}}'
+    (tmp_path / "x.jsonl").write_text(f'{{"amount": 1, {long}}}\n{{"amount": null, {long}}}\n')
+    assert [row["amount"] for row in take("x.jsonl", shape=table(amount="number"))] == [1.0, None]
+
+
+def _numbers(path: Path, numbers: list[str]) -> None:
+    match path.suffix:
+        case ".csv":
+            path.write_text("amount\n" + "".join(f"{number}\n" for number in numbers))
+        case ".jsonl":
+            path.write_text("".join(f'{{"amount": {number}}}\n' for number in numbers))
+        case _:
+            values = list(map(Decimal, numbers))
+            scale = -min(int(value.as_tuple().exponent) for value in values)
+            pq.write_table(pa.table({"amount": pa.array(values, pa.decimal128(38, scale))}), path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "physical", "value"),
+    [
+        ("number", "DECIMAL(10,2)", "0.125"),
+        ("number", "DECIMAL(4,2)", "12345"),
+        ("number", None, '"Zhang"'),
+        ("integer", None, "1.0000000001"),
+        ("integer", None, "1" + "0" * 40),
+        ("boolean", None, "1"),
+        ("boolean", None, '"true"'),
+        ("string", None, "false"),
+        ("date", None, "20260101"),
+    ],
+)
+def test_a_json_value_of_another_kind_is_told_with_its_line(
+    tmp_path: Path,
+    take: Callable[..., Any],
+    table: Callable[..., Table],
+    column: Callable[..., Column],
+    kind: str,
+    physical: str | None,
+    value: str,
+) -> None:
+    (tmp_path / "x.jsonl").write_text(f'{{"a": null}}\n\n{{"b": 1, "a": {value}}}\n')
+    with pytest.raises(
+        SourceError, match=f"Column `a`, line 3: this can't be read as the contract's {kind}"
+    ) as caught:
+        take("x.jsonl", shape=table(a=column("a", kind, physical=physical)))
+    assert value not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -240,3 +240,100 @@ def test_the_path_may_be_text(shop: Any) -> None:
 def test_nothing_near_is_no_suggestion() -> None:
     assert nearest("zzz", ["member", "week"]) is None
     assert nearest("MEMBERS", ["member", "week"]) == "member"
+
+
+def test_privacy_terms_are_asked_for_only_where_a_table_is_known_to_be_about_persons(shop: Any) -> None:
+    start, end = shop.text.index("  - name: members"), shop.text.index("  - name: articles")
+    shop.text = shop.text[:start] + shop.text[end:]
+    shop.changed(
+        ("  - property: sluicePrivacy\n    value: {unit: member, k: 5, l: 3, maxSuppressed: 0.05}\n", ""),
+        ("    customProperties:\n      - {property: sluiceKind, value: reference}\n", ""),
+    )
+    assert shop.says() == [
+        "21: articles doesn't say what it is about. Add the customProperty sluiceKind: subjects (rows describe "
+        "persons), facts (what persons did) or reference (no persons)."
+    ]
+
+
+SERVER = "    path: ./data/{table}.csv\n    format: csv\n"
+
+
+def served(shop: Any, more: str, *, format: str = "csv") -> Any:
+    return shop.changed((SERVER, SERVER.replace("csv\n", f"{format}\n") + f"    {more}\n"))
+
+
+def properties(**ours: str) -> str:
+    listed = ", ".join(f"{{property: {key}, value: {value}}}" for key, value in ours.items())
+    return f"customProperties: [{listed}]"
+
+
+def test_a_local_server_says_delimiter_and_encoding_by_our_keys(shop: Any) -> None:
+    served(shop, properties(sluiceDelimiter="';'", sluiceEncoding="gb18030"))
+    assert shop.says() == []
+    assert shop.load().source.options == {"delimiter": ";", "encoding": "gb18030"}
+
+
+def test_a_local_server_may_say_its_encoding_as_v3_2_does(shop: Any) -> None:
+    served(shop.v32(), "encoding: GB18030")
+    assert shop.load().source.options == {"encoding": "GB18030"}
+
+
+def test_the_standard_lets_no_local_server_say_its_delimiter(shop: Any) -> None:
+    assert served(shop, "delimiter: ';'").says() == [
+        "15: `servers[0].delimiter` isn't a key of the standard. "
+        "Write it as sluiceDelimiter in the server's customProperties."
+    ]
+
+
+@pytest.mark.parametrize("value", ["nonsense", "base64", "undefined", "''", "5", "[utf-8]"])
+def test_an_encoding_that_nobody_knows_is_refused(shop: Any, value: str) -> None:
+    (told,) = served(shop, properties(sluiceEncoding=value)).says()
+    assert told.startswith("15: There is no encoding `")
+    assert told.endswith("Write utf-8, gb18030 or another encoding that Python knows.")
+
+
+def test_an_encoding_of_the_standard_is_looked_at_too(shop: Any) -> None:
+    assert served(shop.v32(), "encoding: nonsense").says() == [
+        "15: There is no encoding `nonsense`. Write utf-8, gb18030 or another encoding that Python knows."
+    ]
+
+
+@pytest.mark.parametrize("value", ["'||'", "''", "'\"'", '"\\n"', "；", "5"])
+def test_a_delimiter_that_can_part_nothing_is_refused(shop: Any, value: str) -> None:
+    (told,) = served(shop, properties(sluiceDelimiter=value)).says()
+    assert told.startswith("15: There is no delimiter `")
+
+
+@pytest.mark.parametrize("value", ["tab", "'\\t'", '"\\t"', "'|'", "' '"])
+def test_a_delimiter_is_one_character_or_a_tab(shop: Any, value: str) -> None:
+    assert served(shop, properties(sluiceDelimiter=value)).says() == []
+
+
+def test_an_option_stands_once(shop: Any) -> None:
+    served(shop.v32(), "encoding: utf-8\n    " + properties(sluiceEncoding="utf-8"))
+    assert shop.says() == [
+        "16: The encoding stands twice, as `encoding` and as sluiceEncoding. Keep one of them."
+    ]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_options_of_csv_are_refused_elsewhere(shop: Any, kind: str) -> None:
+    told = served(shop, properties(sluiceDelimiter="';'", sluiceEncoding="gb18030"), format=kind).says()
+    assert [line.split(".")[0] for line in told] == [
+        f"15: Files of the format `{kind}` have no {option} of their own"
+        for option in ("delimiter", "encoding")
+    ]
+
+
+def test_json_may_say_that_it_is_utf_8(shop: Any) -> None:
+    assert served(shop, properties(sluiceEncoding="UTF-8"), format="jsonl").says() == []
+
+
+@pytest.mark.parametrize("wide", ["u64", "i128", "u128"])
+def test_an_integer_wider_than_we_carry_is_refused(shop: Any, wide: str) -> None:
+    shop.changed(("{minimum: 0, exclusiveMaximum: 130}", f"{{format: {wide}}}"))
+    (told,) = shop.says()
+    assert told.startswith(
+        "37: members.age: logicalTypeOptions: integers are carried in 64 bits with a sign, and"
+    )
+    assert "physicalType: DECIMAL(p,0)" in told

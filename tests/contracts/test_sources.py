@@ -47,10 +47,33 @@ def test_one_file_without_the_tables_name_is_one_source(shop: Any, path: str) ->
     assert len(told) == 2
 
 
-@pytest.mark.parametrize("physical", ["./sales", "x/../sales", "sales/"])
-def test_a_path_written_another_way_is_the_same_source(shop: Any, physical: str) -> None:
+ASTRAY = (
+    "101: again: its name at the source can't stand for {table} in the server's path. "
+    "Write physicalName as a file's or folder's plain name, and the folders before it into the path."
+)
+
+
+@pytest.mark.parametrize(
+    "physical", ["./sales", "x/../sales", "sales/", "../sales", "..", ".", "/etc/passwd", "'a\\b'"]
+)
+def test_a_name_that_leads_elsewhere_is_refused(shop: Any, physical: str) -> None:
     shop.changed(("./data/{table}.csv", "./data/{table}")).text += AGAIN.format(physical=physical)
-    assert shop.says() == [TOLD]
+    assert shop.says() == [ASTRAY]
+
+
+def test_a_name_is_no_home_folder(shop: Any) -> None:
+    shop.text += AGAIN.format(physical="'~root'")
+    assert shop.says() == []
+    assert shop.changed(("./data/{table}.csv", "'{table}/x.csv'")).says() == [ASTRAY]
+
+
+def test_a_tables_own_name_is_told_once(shop: Any) -> None:
+    shop.changed(("  - name: articles", "  - name: x/articles"))
+    assert shop.says() == [
+        "93: The table name `x/articles` can't be a file's name. Leave out slashes and a leading dot."
+    ]
+    shop.changed(("  - name: x/articles", "  - name: ~root"), ("./data/{table}.csv", "'{table}/x.csv'"))
+    assert shop.says() == [ASTRAY.replace("101: again", "93: ~root")]
 
 
 def test_another_connector_knows_sources_by_their_names(shop: Any) -> None:
