@@ -20,6 +20,7 @@ from catalog.staging import check, clear_unfinished, folder_name, locked, place,
 from contracts.model import Contract
 from core.clock import Clock, utc_now
 from core.errors import CatalogError, IntegrityError, InternalError, UsageError
+from core.folder import UNFIT
 from core.proof import TableFile, prover, set_digest
 from core.store import Store
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from privacy.anonymize import Anonymized
 
 MAX_ROWS = 10_000
-_UNFIT = frozenset("%[]?#|^\\")  # delta-rs makes a URL of the path: it would take these for escapes, or break
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOCUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -44,7 +44,7 @@ class Catalog:
         self, root: Path, store: Store, clock: Clock = utc_now, *, lock_wait_s: float = 30.0
     ) -> None:
         self._root = root.absolute()
-        unfit = sorted({character for character in str(self._root) if character in _UNFIT})
+        unfit = sorted(UNFIT.intersection(str(self._root)))
         if unfit:
             raise UsageError(
                 f"The catalog's path holds {' '.join(unfit)}, which Delta tables can't.",

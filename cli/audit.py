@@ -15,7 +15,7 @@ from core.errors import CatalogError, IntegrityError, LedgerError, UsageError
 from pipeline.attest import attest
 from pipeline.home import Home
 
-app = typer.Typer(help="Read the ledger and check it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Read the ledger and check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
@@ -80,8 +80,8 @@ def verify(
     if json:
         print_json(found.as_json())
         return
-    out.print(f"[bold green]holds[/]  {found.entries} entries, {found.checkpoints} signed checkpoints")
-    out.print(f"       {found.releases} releases, {found.files} published files as the ledger says")
+    out.print(f"[bold green]holds[/]  {found.entries} ledger entries, each under a signed checkpoint")
+    out.print(f"       releases {found.releases}, published files {found.files}: all as the ledger says")
     out.print(f"       tree {found.root}")
     out.print(f"       key  {escape(found.key)}")
 

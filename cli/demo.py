@@ -16,7 +16,7 @@ from cli.screen import ORDER, Screen, screen
 from core.errors import InternalError, SluiceError
 from core.settings import PUBLISHED, Settings
 from pipeline.airflow import PREFERRED_PORT, AirflowService
-from pipeline.airflow_api import RunView
+from pipeline.airflow_api import RunView, TaskView
 from pipeline.airflow_runs import route_run_id
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONTRACT = "grocery-demand"
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ def _cut_off(run_id: str, settings: Settings, error: str) -> None:
 
 def _failure(airflow: AirflowService, view: RunView) -> SluiceError:
     """The error that failed the run, built again from the lines with which `dags.steps` ends a task's log."""
-    task = next((task for task in view.tasks if task.state == "failed"), None)
+    task = _first_failed(view)
     if task is None:
         return InternalError(f"The run was marked {view.state} from outside.", where=view.run_id)
     said: dict[str, str] = {}
@@ -145,6 +145,12 @@ def _failure(airflow: AirflowService, view: RunView) -> SluiceError:
         where=f"{where}; task {task.task}",
         remedy=said.get("remedy", ""),
     )
+
+
+def _first_failed(view: RunView) -> TaskView | None:
+    """The failed task that comes first on the route: what failed after it (mostly `clean`) may have failed for it."""
+    failed = [task for task in view.tasks if task.state == "failed"]
+    return min(failed, key=lambda task: [*ORDER, task.task].index(task.task), default=None)
 
 
 def _published(dag_id: str, run_id: str, settings: Settings) -> tuple[Release, bool, Home]:

@@ -50,8 +50,8 @@ def print_grid(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, styl
 def print_line(label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim") -> None:
     """`label     text`, on a terminal with the text's further lines under its first."""
     width = width_of(console)
-    room = len(text) + 1 if width is None else max(width - len(indent) - _LABEL, 20)
-    for number, line in enumerate(folded(text, room, whole_words=True)):
+    lines = [text] if width is None else folded(text, max(width - len(indent) - _LABEL, 20), whole_words=True)
+    for number, line in enumerate(lines):
         console.print(f"{indent}[{style}]{'' if number else label:<{_LABEL}}[/]{escape(line)}")
 
 

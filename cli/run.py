@@ -14,7 +14,7 @@ from core.proof import Window
 from pipeline import route
 from pipeline.home import Home
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()

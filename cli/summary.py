@@ -59,6 +59,7 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     lines += [("receipt", release.receipt), ("lies in", str(home.settings.catalog))]
     if any(made.quarantined.values()):
         lines.append(("set aside", str(home.settings.quarantine)))
+        lines.append(("", "raw rows, for the platform's own engineer only"))
     for label, text in lines:
         print_line(label, text)
     about = next((table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name)

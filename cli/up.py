@@ -12,7 +12,7 @@ from cli.screen import screen
 from core.settings import Settings
 from pipeline.airflow import PREFERRED_PORT, AirflowService
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()

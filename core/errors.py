@@ -78,12 +78,6 @@ class PrivacyError(SluiceError):
     exit_code = ExitCode.REFUSED
 
 
-class AccessError(SluiceError):
-    """Someone asked for what the contract doesn't open to them."""
-
-    exit_code = ExitCode.REFUSED
-
-
 class CatalogError(SluiceError):
     """A release can't be staged, revealed or found."""
 

@@ -99,18 +99,24 @@ def record_failure(context: Any) -> None:
     """Write run.failed into the ledger: the step and the class of the error, never its text.
 
     Airflow calls it after a task's last try, in the task's process, or in the DAG processor when that process is lost.
+    The task's log is told first: where the hall's home is what broke, the ledger can't be written either.
     """
     instance, raised = context["ti"], context.get("exception")
     error = getattr(
         raised, "kind", type(raised).__name__ if isinstance(raised, BaseException) else "TaskLost"
     )
-    from pipeline import route  # noqa: PLC0415 (as above)
-    from pipeline.home import Home  # noqa: PLC0415 (as above)
-
     run_id = route_run_id(instance.dag_id, instance.run_id)
-    route.failed(run_id, step=instance.task_id, error=error, home=Home.open(Settings.from_env()))
     log.error("Run %s failed at %s: %s.", run_id, instance.task_id, error)
     tell(context)
+    try:
+        from pipeline import route  # noqa: PLC0415 (as above)
+        from pipeline.home import Home  # noqa: PLC0415 (as above)
+
+        route.failed(run_id, step=instance.task_id, error=error, home=Home.open(Settings.from_env()))
+    except SluiceError as second:
+        log.error("The ledger doesn't hold this failure: %s", second)
+    except Exception as second:  # noqa: BLE001 (as in `_step`: Airflow would log its text, which may hold a value)
+        log.error("The ledger doesn't hold this failure: %s", _place(second))
 
 
 def tell(context: Any) -> None:
@@ -140,10 +146,16 @@ def _step(name: str) -> Iterator[Home]:
         )
         fault = InternalError(
             f"The step {name} broke.",
-            where=f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}",
+            where=_place(error),
             remedy="It is tried again; if it stays, report it with the lines of this log.",
         )
         raise _told(fault, type(error).__name__) from None
+
+
+def _place(error: Exception) -> str:
+    """Its class and the line that raised it: what may be told of an error that isn't ours."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
 
 
 def _told(error: SluiceError, kind: str) -> StepRefused | StepFailed:

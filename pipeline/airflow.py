@@ -29,6 +29,7 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from core.errors import UsageError
+from core.folder import prepare_home, usable
 from core.progress import Progress, silent
 from core.settings import Settings
 from pipeline import airflow_guard
@@ -185,8 +186,10 @@ class AirflowService:
     def _claim(self) -> None:
         """One Airflow a home: the lock goes with this process, so a crash never leaves a home locked."""
         home = self.settings.airflow
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (home / "service.lock").open("a", encoding="utf-8")
+        prepare_home(self.settings.home)
+        with usable(self.settings.home):
+            home.mkdir(mode=0o700, exist_ok=True)
+            lock = os.fdopen(os.open(home / "service.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

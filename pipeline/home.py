@@ -8,6 +8,7 @@ from audit.ledger import Ledger
 from catalog.catalog import Catalog
 from core.clock import Clock, utc_now
 from core.errors import UsageError
+from core.folder import prepare_home, usable
 from core.keys import KeyStore
 from core.settings import Settings
 from core.store import SqliteStore, Store
@@ -36,15 +37,10 @@ class Home:
             raise UsageError(
                 "There is no hall here.", where=str(settings.home), remedy="Set SLUICE_HOME to the folder of its state."
             )
-        try:
-            for folder in (settings.home, settings.runs, settings.quarantine, settings.catalog):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"SLUICE_HOME can't be used ({error.strerror}).",
-                where=str(settings.home),
-                remedy="Set SLUICE_HOME to a folder that you may write to.",
-            ) from None
+        prepare_home(settings.home)
+        with usable(settings.home):
+            for folder in (settings.runs, settings.quarantine, settings.catalog):
+                folder.mkdir(mode=0o700, exist_ok=True)
         store = SqliteStore(settings.database)
         keys = KeyStore(settings.keys)
         return cls(

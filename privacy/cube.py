@@ -35,11 +35,6 @@ class Cube:
     unit_of_row: Codes
     units: int
 
-    @property
-    def one_row_per_unit(self) -> bool:
-        """Whether each person has exactly one row."""
-        return self.tuples.units is None
-
 
 def folded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Text as a person would compare it: NFKC, without outer white space, lower case; empty is missing.

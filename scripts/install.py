@@ -199,6 +199,17 @@ def bring_uv(python: Path) -> None:
     )  # fmt: skip
 
 
+def has_cache_folder(env: Mapping[str, str]) -> bool:
+    """Whether uv's own cache folder can be written to, or made: XDG_CACHE_HOME/uv, else .cache/uv of the user's home."""
+    base = Path(env.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # not set, or not valid by the XDG specification
+        base = Path(env.get("HOME") or os.path.expanduser("~")) / ".cache"
+    folder = base / "uv"
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 def uv_environment(python: Path) -> dict[str, str]:
     """The environment uv runs in: the user's own, and what pip was told."""
     config = subprocess.run(
@@ -208,6 +219,8 @@ def uv_environment(python: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_REQUIRE_HASHES")
     }
     env.update(uv_settings(config.stdout, env))
+    if not env.get("UV_CACHE_DIR") and not has_cache_folder(env):
+        env.setdefault("UV_NO_CACHE", "1")  # uv would stop; this way it uses a folder that goes when it ends
     env["UV_PYTHON_DOWNLOADS"] = "never"  # the interpreter was chosen; nothing else may be fetched
     return env
 

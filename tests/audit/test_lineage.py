@@ -21,7 +21,7 @@ from core.digest import canonical
 from core.errors import LedgerError
 
 ROOT = Path(__file__).resolve().parents[2]
-VECTORS = Path(os.environ.get("SLUICE_VECTORS") or ROOT.parent / "shared" / "vectors") / "openlineage"
+VECTORS = Path(os.environ.get("SLUICE_VECTORS") or ROOT / "no-vectors") / "openlineage"
 AT = datetime(2026, 11, 22, 8, 0, 0, 5, UTC)
 SALT = bytes(range(16))
 

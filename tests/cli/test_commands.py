@@ -14,6 +14,7 @@ import cli.main
 from cli.main import COMMANDS, main
 from core.errors import ExitCode
 from core.settings import Settings
+from pipeline.home import Home
 from tests.shop import open_shop
 
 
@@ -125,6 +126,7 @@ def test_nothing_of_an_unforeseen_error_but_its_place_is_told(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a raw value of a row")
 
+    Home.open()
     monkeypatch.setattr("catalog.catalog.Catalog.releases", broken)
     assert main(["catalog", "list"]) == ExitCode.FAULT
     shown = capsys.readouterr()
@@ -136,13 +138,16 @@ def test_an_interrupt_ends_quietly(shop: Path, capsys: pytest.CaptureFixture[str
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
+    Home.open()
     monkeypatch.setattr("catalog.catalog.Catalog.releases", stopped)
     assert main(["catalog", "list"]) == cli.main.INTERRUPTED
     assert "stopped" in capsys.readouterr().err
 
 
-def test_checking_a_home_that_is_not_there_makes_none(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_looking_at_a_home_that_is_not_there_makes_none(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "audit", "verify", code=ExitCode.USAGE)
+    said(capsys, "catalog", "show", "small-shop", code=ExitCode.USAGE)
+    assert told(capsys, "catalog", "list") == []
     assert not Settings.from_env().home.exists()
 
 

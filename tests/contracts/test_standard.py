@@ -20,7 +20,7 @@ from contracts.odcs import check_contract, load_contract
 from core.errors import ContractError
 from core.settings import PUBLISHED
 
-VECTORS = Path(os.environ.get("SLUICE_VECTORS") or Path(__file__).parents[3] / "shared" / "vectors") / "odcs"
+VECTORS = Path(os.environ.get("SLUICE_VECTORS") or "no-vectors") / "odcs"
 SCHEMA = VECTORS / "odcs-json-schema-v3.1.0.json"
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 SHOP: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "shop.odcs.yaml").read_text(encoding="utf-8"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,7 @@ from core.keys import KeyStore
 from core.proof import TableFile, Validated, Window, set_digest
 from pipeline.validate import validated_from
 from privacy.anonymize import Anonymized, anonymize
+from privacy.cells import CellCounts, build_cells
 from privacy.measures import k_anonymity, l_diversity
 from privacy.pseudonym import pseudonymize
 
@@ -422,3 +424,56 @@ def test_files_are_private_and_the_report_lies_beside_them(tmp_path: Path) -> No
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(result.documents["disclosure.json"].read_text()) == json.loads(json.dumps(dict(result.report)))
     assert not (tmp_path / "out" / "spill").exists()
+
+
+def _alone(table: pa.Table) -> pa.Table:
+    """The first row with an age that nobody else has."""
+    return table.set_column(1, "age", pa.array(["?", *table["age"].to_pylist()[1:]])) if "age" in table.column_names else table
+
+
+def _one_illness(table: pa.Table) -> pa.Table:
+    at = table.column_names.index("illness") if "illness" in table.column_names else None
+    return table if at is None else table.set_column(at, "illness", pa.array(["flu"] * table.num_rows))
+
+
+def _lonely_cell(table: pa.Table) -> pa.Table:
+    if "people" not in table.column_names:
+        return table
+    return table.set_column(3, "people", pa.array([2, *table["people"].to_pylist()[1:]]))
+
+
+def _cell_twice(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([table, table.slice(0, 1)]) if "people" in table.column_names else table
+
+
+def _more_than_planned(table: pa.Table) -> pa.Table:
+    return table.append_column("till", table["people"]) if "people" in table.column_names else table
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (_alone, "`people` as written reaches k 1, contract visits-2026 1.0.0 asks for 3"),
+        (_one_illness, "`people` as written reaches l 1, contract visits-2026 1.0.0 asks for 2"),
+        (_lonely_cell, "`visits` as written reaches k 2, contract visits-2026 1.0.0 asks for 3"),
+        (_cell_twice, "`visits` names a cell twice"),
+        (_more_than_planned, "`visits` was not written as its plan says"),
+    ],
+)
+def test_a_fault_of_the_engine_is_found_on_the_written_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pa.Table], pa.Table], said: str
+) -> None:
+    """The engine is made to write what breaks a limit; the files are measured again, and nothing of them stays."""
+    monkeypatch.setattr("privacy.anonymize._write", lambda table, target: pq.write_table(fault(table), target))
+    with pytest.raises(PrivacyError, match=re.escape(said)):
+        safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_small_rest_is_found_on_the_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(*given: Any, **more: Any) -> CellCounts:
+        return replace(build_cells(*given, **more), suppressed_units=1)
+
+    monkeypatch.setattr("privacy.anonymize.build_cells", careless)
+    with pytest.raises(PrivacyError, match="`visits` as written reaches k 1"):
+        safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
