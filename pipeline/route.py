@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from audit.events import DatasetRef, Event, EventKind
-from audit.ledger import Receipt
 from catalog.release import Release
 from connectors.base import receive as receive_tables
 from connectors.base import received_from
@@ -26,16 +25,18 @@ from contracts.decide import require
 from contracts.model import Contract, TableKind
 from contracts.shelf import find_contract
 from core.digest import file_digest
-from core.errors import ContractError, IntegrityError, PrivacyError, QualityError, UsageError
+from core.errors import ContractError, IntegrityError, QualityError, UsageError
 from core.progress import Progress, silent
 from core.proof import Window
 from pipeline.handoff import Handoff, read_handoff, tables_as_json, tables_from_json, write_handoff
 from pipeline.home import Home
+from pipeline.overlap import refuse_overlap
+from pipeline.told import bounds, record, risk_facts, source_namespace
 from pipeline.validate import RESULT as VALIDATION
 from pipeline.validate import validate as validate_tables
 from pipeline.validate import validated_from
-from privacy.anonymize import Anonymized, anonymized_from
 from privacy.anonymize import anonymize as anonymize_tables
+from privacy.anonymize import anonymized_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) ->
         "contract_digest": contract.digest,
         "window": (window or Window()).as_json(),
     }
-    _record(EventKind.RUN_STARTED, contract, home, run_id=run_id, subject=_run_uuid(run_id), facts={})
+    record(EventKind.RUN_STARTED, contract, home, run_id=_run_uuid(run_id), subject=_run_uuid(run_id), facts={})
     return write_handoff(folder, "checked", content)
 
 
@@ -110,19 +111,19 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
     already_published = home.catalog.find(release) is not None
     if not already_published:
         refuse_overlap(contract, window, home)
-    _record(
+    record(
         EventKind.DATA_RECEIVED,
         contract,
         home,
-        run_id=state["run_id"],
+        run_id=_run_uuid(state["run_id"]),
         subject=_run_uuid(state["run_id"]),
         facts={
             "digest": source_digest,
             "rows": {name: table.rows for name, table in received.tables.items()},
             "connector": contract.source.connector,
-            "window": _bounds(window.as_json()),
+            "window": bounds(window.as_json()),
         },
-        inputs=tuple(DatasetRef(namespace=_source_namespace(contract), name=t.physical_name) for t in contract.tables),
+        inputs=tuple(DatasetRef(namespace=source_namespace(contract), name=t.physical_name) for t in contract.tables),
     )
     return write_handoff(
         folder,
@@ -164,11 +165,11 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
                 remedy="Look at the source and at the quarantine; an empty release would only replace a good one.",
             )
     found = json.loads((folder / "validated" / VALIDATION).read_text(encoding="utf-8"))
-    _record(
+    record(
         EventKind.DATA_VALIDATED,
         contract,
         home,
-        run_id=state["run_id"],
+        run_id=_run_uuid(state["run_id"]),
         subject=_run_uuid(state["run_id"]),
         facts={
             "checks": len(found["checks"]),
@@ -211,13 +212,13 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
         documents={VALIDATION: folder / "validated" / VALIDATION},
         progress=progress,
     )
-    _record(
+    record(
         EventKind.DATA_ANONYMIZED,
         contract,
         home,
-        run_id=state["run_id"],
+        run_id=_run_uuid(state["run_id"]),
         subject=_run_uuid(state["run_id"]),
-        facts=_risk_facts(safe),
+        facts=risk_facts(safe),
     )
     return write_handoff(
         folder,
@@ -250,18 +251,18 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
         )
         progress("stage")
         staged = home.catalog.stage(safe, contract)
-        receipt = _record(
+        receipt = record(
             EventKind.RELEASE_STAGED,
             contract,
             home,
-            run_id=run_id,
+            run_id=_run_uuid(run_id),
             subject=staged.release,
             facts={
                 "release": staged.release,
                 "digest": staged.digest,
                 "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
                 "documents": {name: file_digest(path) for name, path in safe.documents.items()},
-                "window": _bounds(state["window"]),
+                "window": bounds(state["window"]),
             },
         )
         refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
@@ -276,43 +277,24 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
             )
         release = found
     # Both are told once for each release and run: a run that was cut off in between completes them here.
-    _record(
+    record(
         EventKind.RELEASE_REVEALED,
         contract,
         home,
-        run_id=run_id,
+        run_id=_run_uuid(run_id),
         subject=release.release,
         facts={"release": release.release, "tables": {table.name: table.version for table in release.tables}},
         outputs=tuple(DatasetRef(namespace="sluice://catalog", name=f"{contract.slug}/{t.name}") for t in release.tables),
     )
-    _record(
+    record(
         EventKind.RUN_COMPLETED,
         contract,
         home,
-        run_id=run_id,
+        run_id=_run_uuid(run_id),
         subject=_run_uuid(run_id),
         facts={"release": release.release},
     )
     return Publication(run_id=run_id, release=release, new=new)
-
-
-def refuse_overlap(contract: Contract, window: Window, home: Home) -> None:
-    """Raises PrivacyError when a release of the contract holds a window that overlaps this one without being the same.
-
-    The difference between the two would be the facts of the time between their ends, often of one person.
-    """
-    for release in home.catalog.releases(all=True):
-        staged = home.ledger.receipt_for(EventKind.RELEASE_STAGED, release.release, digest=release.digest)
-        if release.contract_id != contract.id or staged is None:
-            continue
-        earlier = Window.from_json(home.ledger.event(staged.index).facts.get("window", {}))
-        if earlier != window and earlier.overlaps(window):
-            raise PrivacyError(
-                f"Release refused: its window overlaps that of {release.release} and isn't the same, so that one could be "
-                "subtracted from the other.",
-                where=f"window {window}, earlier {earlier}",
-                remedy="Take the same window, or one that begins where the earlier one ends.",
-            )
 
 
 def clean(run_id: str, *, home: Home) -> None:
@@ -346,11 +328,6 @@ def _source_digest(contract: Contract, received: str, home: Home) -> str:
     """
     key = home.keys.contract_keys(contract.id).derive("source")
     return hmac.digest(key, bytes.fromhex(received), "sha256").hex()
-
-
-def _bounds(window: Mapping[str, str | None]) -> dict[str, str]:
-    """A window as the ledger tells it: without the sides that have no bound."""
-    return {side: at for side, at in window.items() if at}
 
 
 def _folder(run_id: str, home: Home) -> Path:
@@ -398,65 +375,3 @@ def _open(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Contr
         )
     require(contract, door="release", at=home.clock())
     return state, contract, folder
-
-
-def _record(
-    kind: EventKind,
-    contract: Contract,
-    home: Home,
-    *,
-    run_id: str,
-    subject: str,
-    facts: Mapping[str, Any],
-    inputs: tuple[DatasetRef, ...] = (),
-    outputs: tuple[DatasetRef, ...] = (),
-) -> Receipt:
-    return home.ledger.append(
-        Event(
-            kind=kind,
-            run_id=_run_uuid(run_id),
-            subject=subject,
-            contract_id=contract.id,
-            contract_version=contract.version,
-            contract_digest=contract.digest,
-            facts=facts,
-            inputs=inputs,
-            outputs=outputs,
-        )
-    )
-
-
-def _source_namespace(contract: Contract) -> str:
-    return f"sluice://{contract.tenant or 'platform'}"
-
-
-def _risk_facts(safe: Anonymized) -> dict[str, Any]:
-    """The report's numbers as an event's facts: what has no value (no persons, no sensitive column) is left out."""
-    report: Mapping[str, Any] = safe.report
-    risk: Mapping[str, Any] = report["subjects"] or {}
-    facts = {
-        "k": report["k_limit"],
-        "k_reached": report["k_reached"],
-        "l": report["l_limit"],
-        "l_reached": risk.get("l"),
-        **{
-            name: risk.get(name)
-            for name in (
-                "classes",
-                "units",
-                "suppressed_rows",
-                "suppressed_units",
-                "ncp",
-                "risk_largest",
-                "risk_mean",
-                "unique_before",
-                "unique_after",
-            )
-        },
-        "tables": report["rows"],
-        "cells": {
-            table: {name: count for name, count in cells.items() if name != "rungs"}
-            for table, cells in report["cells"].items()
-        },
-    }
-    return {name: value for name, value in facts.items() if value is not None}
