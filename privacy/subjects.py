@@ -55,15 +55,21 @@ def generalize(
     terms = _terms(contract)
     quasi = [column for column in plan.with_role(Role.QUASI_IDENTIFIER) if column.transform is Transform.GENERALIZE]
     sensitive = [column for column in plan.with_role(Role.SENSITIVE) if column.transform is not Transform.DROP]
+    rows = table.num_rows
     cube = build_cube(table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive)
+    units = cube.units
+    apart = _far_apart(cube, most=int(terms.max_suppressed * units))
+    if apart.any():
+        table = table.filter(pa.array(~apart[cube.unit_of_row]))
+        cube = build_cube(table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive)
     segment = np.zeros(len(cube.tuples.weights), np.int32)
     if segment_min_units is not None:
         segment = partition(cube.tuples, k=max(terms.k, segment_min_units), l_distinct=terms.l)
     part = partition(cube.tuples, k=terms.k, l_distinct=terms.l, within=segment)
     keep = _safe_parts(cube, part, terms)[part][cube.tuple_of_row]
-    lost_units = cube.units - len(np.unique(cube.unit_of_row[keep]))
-    if table.num_rows and lost_units > terms.max_suppressed * cube.units:
-        raise _cannot(contract, plan, cube, lost_units)
+    lost_units = units - len(np.unique(cube.unit_of_row[keep]))
+    if rows and lost_units > terms.max_suppressed * units:
+        raise _cannot(contract, plan, cube, lost=lost_units, units=units)
     class_of_row = part[cube.tuple_of_row]
     order = shuffled(class_of_row, keep, keys.derive("order", plan.name, source_digest))
     segment_names = pa.array([f"S{number + 1:02d}" for number in range(int(segment.max(initial=0)) + 1)])
@@ -100,7 +106,7 @@ def generalize(
         .aggregate([(SEGMENT, "min")])
         .rename_columns(["unit", SEGMENT]),
         suppressed_units=lost_units,
-        suppressed_rows=table.num_rows - len(order),
+        suppressed_rows=rows - len(order),
         ncp=float(np.mean(list(losses.values()))) if losses else 0.0,
         ncp_by_column=losses,
     )
@@ -115,6 +121,32 @@ def _terms(contract: Contract) -> PrivacyTerms:
     if contract.privacy is None:
         raise PrivacyError(f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy.")
     return contract.privacy
+
+
+_FAR = 0.5  # of the whole span, on the mean over the quasi-identifiers
+
+
+def _far_apart(cube: Cube, *, most: int) -> npt.NDArray[np.bool_]:
+    """The persons to leave out for the others' sake, (units,): those whose rows lie farthest apart, at most `most`.
+
+    All rows of a person stay in one class, so a person with rows at both ends of everything makes one class of all. Persons
+    of the same span are left out together or not at all: nothing depends on the order of rows.
+    """
+    tuples = cube.tuples
+    apart = np.zeros(cube.units, np.bool_)
+    if tuples.units is None or most == 0 or not tuples.positions:
+        return apart
+    span = np.zeros(cube.units)
+    for j, places in enumerate(tuples.positions):
+        low, high = np.full(cube.units, 1.0), np.zeros(cube.units)
+        np.minimum.at(low, tuples.units, places[tuples.codes[:, j]])
+        np.maximum.at(high, tuples.units, places[tuples.codes[:, j]])
+        span += (high - low) / len(tuples.positions)
+    far = np.sort(span[span >= _FAR])[::-1]
+    if len(far) > most:
+        far = far[far > far[most]]
+    apart[:] = span >= far[-1] if len(far) else False
+    return apart
 
 
 def _safe_parts(cube: Cube, part: npt.NDArray[np.int32], terms: PrivacyTerms) -> npt.NDArray[np.bool_]:
@@ -177,16 +209,16 @@ def shuffled(
     return np.asarray(order[keep[order]], np.int64)
 
 
-def _cannot(contract: Contract, plan: Table, cube: Cube, lost: int) -> PrivacyError:
+def _cannot(contract: Contract, plan: Table, cube: Cube, *, lost: int, units: int) -> PrivacyError:
     terms = _terms(contract)
     names = ", ".join(cube.hierarchies) or "none"
     return PrivacyError(
         f"Release refused: contract {contract.id} {contract.version} asks for k {terms.k} and l {terms.l} over "
-        f"`{terms.unit}` in `{plan.name}` (quasi-identifiers: {names}); {lost} of {cube.units} would have to be left out, "
+        f"`{terms.unit}` in `{plan.name}` (quasi-identifiers: {names}); {lost} of {units} would have to be left out, "
         f"and the limit is {terms.max_suppressed:.2%}.",
         remedy="Ask for a larger table, lower k or l, or raise maxSuppressed.",
         k=terms.k,
         l=terms.l,
         suppressed_units=lost,
-        units=cube.units,
+        units=units,
     )

@@ -304,6 +304,25 @@ def test_any_people_are_safe_or_refused(
         assert all(len(mine) == 1 for mine in classes.values()), "a person known by a pair of classes"
 
 
+def test_a_person_at_both_ends_is_left_out_where_the_contract_allows(tmp_path: Path) -> None:
+    """One person with rows at both ends would make one class of everybody."""
+    plain = replace(PEOPLE, columns=tuple(c for c in PEOPLE.columns if c.name != "post code"))
+    many = people()
+    low, high = min(many["age"].to_pylist()), max(many["age"].to_pylist())
+    far = {**{name: many[name].slice(0, 2) for name in many.column_names}, "person": [1, 1], "age": [low, high]}
+    table = pa.concat_tables([many, pa.table(far, schema=many.schema)])
+    glued = safe(tmp_path / "a", contract(plain), people=table)
+    told: Any = glued.report["subjects"]
+    assert (told["classes"], told["ncp"], told["suppressed_units"]) == (1, 1.0, 0)
+    apart = safe(tmp_path / "b", contract(plain, max_suppressed=0.05), people=table)
+    told = apart.report["subjects"]
+    assert (told["suppressed_units"], told["suppressed_rows"], told["units"]) == (1, 2, 60)
+    assert told["classes"] > 5
+    few = safe(tmp_path / "c", contract(plain, max_suppressed=0.01), people=table)
+    told = few.report["subjects"]
+    assert told["suppressed_units"] == 0
+
+
 def test_too_few_persons_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PrivacyError) as refused:
         safe(tmp_path, contract(PEOPLE, k=70), people=people())
