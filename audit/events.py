@@ -65,7 +65,11 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
     {
         EventKind.RUN_STARTED: {"window": Fact(_WINDOW, "the stretch of time whose facts are wanted")},
         EventKind.DATA_RECEIVED: {
-            "digest": Fact(DIGEST_TYPE, "HMAC over what came, under a key of the contract: it confirms no guess", needed=True),
+            "digest": Fact(
+                DIGEST_TYPE,
+                "HMAC over what came, under a key of the contract: it confirms no guess",
+                needed=True,
+            ),
             "rows": Fact(MapOf(_COUNT), "rows received, by table", needed=True),
             "connector": Fact(WORD, "the connector's registered name"),
             "window": Fact(_WINDOW, "the stretch of time that was asked for"),
@@ -100,7 +104,9 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "digest": Fact(DIGEST_TYPE, "SHA-256 over the staged set", needed=True),
             "tables": Fact(MapOf(_STAGED_TABLE), "digest and rows of each staged file", needed=True),
             "documents": Fact(MapOf(DIGEST_TYPE), "digest of each report that lies beside the release"),
-            "window": Fact(_WINDOW, "the stretch of time whose facts it holds; no bound on a side that is left out"),
+            "window": Fact(
+                _WINDOW, "the stretch of time whose facts it holds; no bound on a side that is left out"
+            ),
         },
         EventKind.RELEASE_REVEALED: {
             "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),

@@ -69,7 +69,12 @@ def floor(folder: str) -> dict[str, Any]:
         for file in sorted(source.glob("*.parquet")):
             copy = os.path.join(target, file.name)
             con.execute(f"COPY (FROM {parquet(file)}) TO {text(copy)} (FORMAT parquet, COMPRESSION zstd)")
-    return {"cpu_s": used() - start, "wall_s": time.perf_counter() - wall, "imports_s": 0.0, "peak_mb": peak_mb()}
+    return {
+        "cpu_s": used() - start,
+        "wall_s": time.perf_counter() - wall,
+        "imports_s": 0.0,
+        "peak_mb": peak_mb(),
+    }
 
 
 def child(name: str, argument: Any, home: Path) -> dict[str, Any]:
@@ -124,7 +129,10 @@ def main() -> None:
         runs.append(once(options.contract))
     names = ("floor", *STAGES)
     table = {
-        name: {key: statistics.median(run[name][key] for run in runs) for key in ("cpu_s", "wall_s", "imports_s", "peak_mb")}
+        name: {
+            key: statistics.median(run[name][key] for run in runs)
+            for key in ("cpu_s", "wall_s", "imports_s", "peak_mb")
+        }
         for name in names
     }
     whole = {
@@ -135,7 +143,9 @@ def main() -> None:
     if options.json:
         print(json.dumps(table, indent=2))
         return
-    print(f"{'stage':<10} {'CPU s':>8} {'x floor':>8} {'wall s':>8} {'peak MB':>8} {'x floor':>8} {'imports':>8}")
+    print(
+        f"{'stage':<10} {'CPU s':>8} {'x floor':>8} {'wall s':>8} {'peak MB':>8} {'x floor':>8} {'imports':>8}"
+    )
     base = table["floor"]
     for name, cost in table.items():
         print(

@@ -15,7 +15,9 @@ from core.errors import CatalogError, IntegrityError, LedgerError, UsageError
 from pipeline.attest import attest
 from pipeline.home import Home
 
-app = typer.Typer(help="Read the ledger and check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(
+    help="Read the ledger and check it.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
 
 
 @app.command()
@@ -33,27 +35,39 @@ def log(
     ledger = Home.open(create=False).ledger
     entries = list(ledger.entries(start=max(0, ledger.size - limit)))
     if json:
-        print_json([{"index": entry.index, "leaf_hash": entry.leaf_hash, "event": entry.event} for entry in entries])
+        print_json(
+            [{"index": entry.index, "leaf_hash": entry.leaf_hash, "event": entry.event} for entry in entries]
+        )
         return
     rows = []
     for entry in entries:
         facet = entry.event["run"]["facets"]["sluice"]
         contract, facts = facet.get("contract") or {}, facet.get("facts") or {}
         # A look into the catalog has no subject but its own number; what was looked at tells more.
-        read = ", ".join(facts.get("tables") or ["no table"]) if facet["kind"] == EventKind.CATALOG_READ else None
+        read = (
+            ", ".join(facts.get("tables") or ["no table"])
+            if facet["kind"] == EventKind.CATALOG_READ
+            else None
+        )
         time = entry.event["eventTime"][:19].replace("T", " ")
-        rows.append([str(entry.index), time, facet["kind"], str(contract.get("id", "")), read or facet["subject"]])
+        rows.append(
+            [str(entry.index), time, facet["kind"], str(contract.get("id", "")), read or facet["subject"]]
+        )
     print_grid([Column("#", number=True), *map(Column, ("time", "event", "contract", "subject"))], rows)
 
 
 @app.command()
 def verify(
     kept: Annotated[
-        list[Path] | None, typer.Option("--kept", help="A checkpoint that you saved earlier; may be repeated.")
+        list[Path] | None,
+        typer.Option("--kept", help="A checkpoint that you saved earlier; may be repeated."),
     ] = None,
-    save: Annotated[Path | None, typer.Option("--save", help="Write the newest checkpoint here, to keep.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the newest checkpoint here, to keep.")
+    ] = None,
     key: Annotated[
-        str | None, typer.Option("--key", help="The hall's verifier key, as you got it from the hall at the start.")
+        str | None,
+        typer.Option("--key", help="The hall's verifier key, as you got it from the hall at the start."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -90,7 +104,9 @@ def _kept(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
-        raise UsageError("A kept checkpoint can't be read.", where=str(path), remedy="Check the path of --kept.") from None
+        raise UsageError(
+            "A kept checkpoint can't be read.", where=str(path), remedy="Check the path of --kept."
+        ) from None
 
 
 def _save(path: Path, checkpoint: str) -> None:
@@ -98,5 +114,7 @@ def _save(path: Path, checkpoint: str) -> None:
         path.write_text(checkpoint, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"The checkpoint can't be saved ({error.strerror}).", where=str(path), remedy="Check the path of --save."
+            f"The checkpoint can't be saved ({error.strerror}).",
+            where=str(path),
+            remedy="Check the path of --save.",
         ) from None

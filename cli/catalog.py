@@ -21,7 +21,9 @@ from core.errors import LedgerError, UsageError
 from core.settings import Settings
 from pipeline.home import Home
 
-app = typer.Typer(help="Look at what is published.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(
+    help="Look at what is published.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
 
 _MOST_NAMES = 10
 
@@ -71,7 +73,9 @@ def list_releases(
 
 @app.command()
 def show(
-    release: Annotated[str, typer.Argument(help="A release's name, or a contract's id or slug for its current one.")],
+    release: Annotated[
+        str, typer.Argument(help="A release's name, or a contract's id or slug for its current one.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a release: its tables, the risk left in it, where it lies.

@@ -15,7 +15,12 @@ from contracts.problems import Problem
 from core.clock import utc_now
 from core.errors import ContractError, ExitCode, UsageError
 
-app = typer.Typer(help="Read contracts: facts of the data, limits of its use.", no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app = typer.Typer(
+    help="Read contracts: facts of the data, limits of its use.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 
 @app.callback()

@@ -57,11 +57,14 @@ def grid(
         max([cell_len(head), *(cell_len(row[place]) for row in cells)]) for place, head in enumerate(heads)
     ]
     words = [
-        max([0, *(cell_len(word) for row in cells for word in row[place].split(" "))]) for place in range(len(heads))
+        max([0, *(cell_len(word) for row in cells for word in row[place].split(" "))])
+        for place in range(len(heads))
     ]
     widths: list[int] | None = natural
     if width is not None:
-        widths = _fitted(columns, heads, natural, natural, width) or _fitted(columns, heads, natural, words, width)
+        widths = _fitted(columns, heads, natural, natural, width) or _fitted(
+            columns, heads, natural, words, width
+        )
     if widths is None:
         return [], list(_blocks(heads, cells, width or 0))
     head = list(_lines(columns, heads, widths))
@@ -91,7 +94,10 @@ def _fitted(
 
 
 def _lines(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    parts = [folded(cell, size) if cell_len(cell) > size else [cell] for cell, size in zip(row, widths, strict=True)]
+    parts = [
+        folded(cell, size) if cell_len(cell) > size else [cell]
+        for cell, size in zip(row, widths, strict=True)
+    ]
     for number in range(max(map(len, parts))):
         line = (
             _padded(part[number] if number < len(part) else "", size, right=column.number)

@@ -65,7 +65,14 @@ class Lazy(TyperGroup):
         return command
 
 
-app = typer.Typer(cls=Lazy, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Lazy,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
@@ -82,11 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # for JSON must find JSON, so there it hands the error (or the exit code) to us.
         code = app(args=words, prog_name="sluice", standalone_mode=not as_json)
         return _ended(code if isinstance(code, int) else ExitCode.DONE)
-    except SystemExit as stop:  # how Typer ends: 0, 2 for wrong use, 130 for Ctrl-C, or what a command exits with
+    except (
+        SystemExit
+    ) as stop:  # how Typer ends: 0, 2 for wrong use, 130 for Ctrl-C, or what a command exits with
         return _ended(stop.code if isinstance(stop.code, int) else ExitCode.DONE)
     except WrongUse as error:
         command = error.ctx.command_path if error.ctx else "sluice"
-        print_error(UsageError(error.format_message(), where=command, remedy=f"See `{command} --help`."), as_json=as_json)
+        print_error(
+            UsageError(error.format_message(), where=command, remedy=f"See `{command} --help`."),
+            as_json=as_json,
+        )
         return ExitCode.USAGE
     except SluiceError as error:
         print_error(error, as_json=as_json)

@@ -47,7 +47,9 @@ def print_grid(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, styl
     out.file.write("".join(f"{line}\n" for line in body))
 
 
-def print_line(label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim") -> None:
+def print_line(
+    label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim"
+) -> None:
     """`label     text`, on a terminal with the text's further lines under its first."""
     width = width_of(console)
     lines = [text] if width is None else folded(text, max(width - len(indent) - _LABEL, 20), whole_words=True)
@@ -106,7 +108,9 @@ def print_error(error: SluiceError, *, as_json: bool = False) -> None:
         # The name of the error counts as a word of the first line.
         whole = f"{kind} {line}" if number == 0 else line
         drawn = line.strip(" ^") == "" or line.startswith("LINE ")  # a caret under a place in the SQL
-        for place, part in enumerate([whole] if width is None or drawn else folded(whole, width, whole_words=True)):
+        for place, part in enumerate(
+            [whole] if width is None or drawn else folded(whole, width, whole_words=True)
+        ):
             first = number == place == 0
             err.print(f"[bold red]{kind}[/]{escape(part.removeprefix(kind))}" if first else escape(part))
     for label, text in (("where", error.where), ("remedy", error.remedy)):

@@ -29,11 +29,18 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     made, report, current = story(release, home), disclosure(release, home), current_of(release, home)
     is_current = current.release == release.release
     if new is False:
-        out.print(f"[bold yellow]nothing new[/]: {release.release} was published before; nothing was published twice.")
+        out.print(
+            f"[bold yellow]nothing new[/]: {release.release} was published before; nothing was published twice."
+        )
     title = f"{release.contract_id} {release.contract_version}"
-    out.print(f"\n[bold]{escape(title)}[/]  release [bold]{release.release}[/]  {release.published_at:%Y-%m-%d %H:%M} UTC\n")
+    out.print(
+        f"\n[bold]{escape(title)}[/]  release [bold]{release.release}[/]  {release.published_at:%Y-%m-%d %H:%M} UTC\n"
+    )
     print_grid(
-        [Column("table"), *(Column(name, number=True) for name in ("rows in", "quarantined", "published", "version"))],
+        [
+            Column("table"),
+            *(Column(name, number=True) for name in ("rows in", "quarantined", "published", "version")),
+        ],
         [
             [
                 table.name,
@@ -49,7 +56,10 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     out.print()
     lines = risk_lines(report, made)
     if not is_current:
-        lines.insert(0, ("current", f"not this one: {current.release}, since {current.published_at:%Y-%m-%d %H:%M} UTC"))
+        lines.insert(
+            0,
+            ("current", f"not this one: {current.release}, since {current.published_at:%Y-%m-%d %H:%M} UTC"),
+        )
     if made.window:
         lines.append(("window", in_words(made.window)))
     if made.failed_warnings:
@@ -62,7 +72,9 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
         lines.append(("", "raw rows, for the platform's own engineer only"))
     for label, text in lines:
         print_line(label, text)
-    about = next((table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name)
+    about = next(
+        (table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name
+    )
     schema = slug(release.contract_id) if is_current else release.release
     out.print("\nNext:")
     for words in (
@@ -75,7 +87,9 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
 
 def current_of(release: Release, home: Home) -> Release:
     """The current release of the contract that `release` belongs to."""
-    return next((each for each in home.catalog.releases() if each.contract_id == release.contract_id), release)
+    return next(
+        (each for each in home.catalog.releases() if each.contract_id == release.contract_id), release
+    )
 
 
 def disclosure(release: Release, home: Home) -> Mapping[str, Any]:
@@ -83,7 +97,8 @@ def disclosure(release: Release, home: Home) -> Mapping[str, Any]:
     path = home.catalog.documents(release.release).get(DISCLOSURE)
     if path is None:
         raise CatalogError(
-            f"The disclosure report of {release.release} is gone.", remedy="Run `sluice audit verify`; restore it from a copy."
+            f"The disclosure report of {release.release} is gone.",
+            remedy="Run `sluice audit verify`; restore it from a copy.",
         )
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
@@ -135,7 +150,11 @@ def risk_lines(report: Mapping[str, Any], made: Story) -> list[tuple[str, str]]:
 
 def _nothing(came: int) -> str:
     """What is said of a table of persons without a row. came: rows that there were to publish."""
-    return f"nothing published: all {came:,} rows were set aside or left out" if came else "nothing published: no rows came"
+    return (
+        f"nothing published: all {came:,} rows were set aside or left out"
+        if came
+        else "nothing published: no rows came"
+    )
 
 
 def _in_sql(name: str) -> str:

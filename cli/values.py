@@ -19,9 +19,7 @@ def rows_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
     Raises UsageError naming a column whose times aren't in Python's calendar.
     """
-    columns = [
-        _values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)
-    ]
+    columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
     return zip(*columns, strict=True)
 
 

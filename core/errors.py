@@ -44,7 +44,9 @@ class SluiceError(Exception):
         return (_rebuild, (type(self), self.what, self.where, self.remedy, self.facts))
 
 
-def _rebuild(kind: type[SluiceError], what: str, where: str, remedy: str, facts: dict[str, object]) -> SluiceError:
+def _rebuild(
+    kind: type[SluiceError], what: str, where: str, remedy: str, facts: dict[str, object]
+) -> SluiceError:
     error = SluiceError.__new__(kind)
     SluiceError.__init__(error, what, where=where, remedy=remedy, **facts)
     return error

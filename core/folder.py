@@ -11,8 +11,9 @@ from pathlib import Path
 from core.errors import UsageError
 
 UNFIT = frozenset("%[]?#|^\\")  # delta-rs makes a URL of the path: it would take these for escapes, or break
-_FOLDERS = frozenset({"airflow", "catalog", "keys", "quarantine", "runs"})  # what a hall puts there (docs/settings.md),
-_DATABASE = "state.sqlite"  # and this with its companions
+# What a hall puts into its folder (docs/settings.md); the database has companions whose names begin with its own.
+_FOLDERS = frozenset({"airflow", "catalog", "keys", "quarantine", "runs"})
+_DATABASE = "state.sqlite"
 
 
 def prepare_home(home: Path) -> None:
@@ -20,7 +21,7 @@ def prepare_home(home: Path) -> None:
 
     One that is there and looser gets 0700 too when it is this user's and holds a hall's state only, or nothing. The
     mode of any other is left alone: it might be /tmp, or somebody's whole home folder.
-    Raises UsageError when it can't be made or written to, or when Delta tables can't lie in it.
+    Raises UsageError when it can't be made or looked into, or when Delta tables can't lie in it.
     """
     unfit = sorted(UNFIT.intersection(str(home)))
     if unfit:
@@ -32,8 +33,6 @@ def prepare_home(home: Path) -> None:
     with usable(home):
         _make(home)
         _tighten(home)
-        if not os.access(home, os.W_OK | os.X_OK):
-            raise PermissionError(0, "Permission denied")
 
 
 @contextmanager

@@ -80,14 +80,17 @@ class Window:
 
     def as_json(self) -> dict[str, str | None]:
         """{"start": ISO 8601 or None, "end": ISO 8601 or None}."""
-        return {side: at.isoformat() if at else None for side, at in (("start", self.start), ("end", self.end))}
+        return {
+            side: at.isoformat() if at else None for side, at in (("start", self.start), ("end", self.end))
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, str | None]) -> Window:
         """The inverse of `as_json`."""
         start, end = value.get("start"), value.get("end")
         return cls(
-            start=datetime.fromisoformat(start) if start else None, end=datetime.fromisoformat(end) if end else None
+            start=datetime.fromisoformat(start) if start else None,
+            end=datetime.fromisoformat(end) if end else None,
         )
 
 

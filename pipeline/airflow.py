@@ -189,7 +189,9 @@ class AirflowService:
         prepare_home(self.settings.home)
         with usable(self.settings.home):
             home.mkdir(mode=0o700, exist_ok=True)
-            lock = os.fdopen(os.open(home / "service.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+            lock = os.fdopen(
+                os.open(home / "service.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8"
+            )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -35,7 +35,9 @@ class Home:
         settings = settings or Settings.from_env()
         if not create and not settings.database.is_file():
             raise UsageError(
-                "There is no hall here.", where=str(settings.home), remedy="Set SLUICE_HOME to the folder of its state."
+                "There is no hall here.",
+                where=str(settings.home),
+                remedy="Set SLUICE_HOME to the folder of its state.",
             )
         prepare_home(settings.home)
         with usable(settings.home):

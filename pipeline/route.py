@@ -53,7 +53,12 @@ class Publication:
 
 
 def run(
-    ref: str, *, home: Home, run_id: str | None = None, window: Window | None = None, progress: Progress = silent
+    ref: str,
+    *,
+    home: Home,
+    run_id: str | None = None,
+    window: Window | None = None,
+    progress: Progress = silent,
 ) -> Publication:
     """The whole route in this process; raw data is gone afterwards, whatever happens. Raises what the steps raise."""
     run_id = run_id or str(uuid.uuid4())
@@ -97,7 +102,9 @@ def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) ->
         "contract_digest": contract.digest,
         "window": (window or Window()).as_json(),
     }
-    record(EventKind.RUN_STARTED, contract, home, run_id=_run_uuid(run_id), subject=_run_uuid(run_id), facts={})
+    record(
+        EventKind.RUN_STARTED, contract, home, run_id=_run_uuid(run_id), subject=_run_uuid(run_id), facts={}
+    )
     return write_handoff(folder, "checked", content)
 
 
@@ -105,7 +112,9 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
     """Fetches the contract's tables from the platform. When their release is published already, says so and stops there."""
     state, contract, folder = _open(handoff, home, "checked")
     window = Window.from_json(state["window"])
-    received = receive_tables(connector_for(contract), contract, window, out=folder / "received", progress=progress)
+    received = receive_tables(
+        connector_for(contract), contract, window, out=folder / "received", progress=progress
+    )
     source_digest = _source_digest(contract, received.digest, home)
     release = contract.release_name(source_digest, window)
     already_published = home.catalog.find(release) is not None
@@ -123,7 +132,9 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
             "connector": contract.source.connector,
             "window": bounds(window.as_json()),
         },
-        inputs=tuple(DatasetRef(namespace=source_namespace(contract), name=t.physical_name) for t in contract.tables),
+        inputs=tuple(
+            DatasetRef(namespace=source_namespace(contract), name=t.physical_name) for t in contract.tables
+        ),
     )
     return write_handoff(
         folder,
@@ -284,7 +295,9 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
         run_id=_run_uuid(run_id),
         subject=release.release,
         facts={"release": release.release, "tables": {table.name: table.version for table in release.tables}},
-        outputs=tuple(DatasetRef(namespace="sluice://catalog", name=f"{contract.slug}/{t.name}") for t in release.tables),
+        outputs=tuple(
+            DatasetRef(namespace="sluice://catalog", name=f"{contract.slug}/{t.name}") for t in release.tables
+        ),
     )
     record(
         EventKind.RUN_COMPLETED,

@@ -70,7 +70,8 @@ def anonymize(
     """
     if (validated.contract_id, validated.contract_digest) != (contract.id, contract.digest):
         raise IntegrityError(
-            f"What was validated belongs to another text of contract {contract.id}.", remedy="Start the run again."
+            f"What was validated belongs to another text of contract {contract.id}.",
+            remedy="Start the run again.",
         )
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, mode=0o700)
@@ -100,7 +101,9 @@ def _anonymize(
     risk: SubjectRisk | None = None
     cells: dict[str, CellCounts] = {}
     files: dict[str, TableFile] = {}
-    min_units = max((t.cells.segment_min_units for t in contract.tables if t.cells and t.cells.segments_of), default=None)
+    min_units = max(
+        (t.cells.segment_min_units for t in contract.tables if t.cells and t.cells.segments_of), default=None
+    )
     for number, table in sorted(enumerate(contract.tables), key=lambda item: item[1].kind is TableKind.FACTS):
         # Facts last: they need the segments. Files are numbered, since a table may be called anything.
         progress(f"anonymize {table.name}")
@@ -163,12 +166,16 @@ def _described(name: str, path: Path) -> TableFile:
     )
 
 
-def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contract, table: Table) -> SubjectRisk:
+def _measured(
+    raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contract, table: Table
+) -> SubjectRisk:
     """The risk left, read back from the written file and held against the contract's limits once more."""
     terms = _terms(contract)
     quasi = [column.name for column in table.columns if column.transform is Transform.GENERALIZE]
     sensitive = [c.name for c in table.with_role(Role.SENSITIVE) if c.transform is not Transform.DROP]
-    written = pq.read_table(target, partitioning=None).append_column("sluice_unit", pa.array(safe.unit_of_row))
+    written = pq.read_table(target, partitioning=None).append_column(
+        "sluice_unit", pa.array(safe.unit_of_row)
+    )
     grouped = [*quasi, SEGMENT] if SEGMENT in written.column_names else quasi
     after = class_sizes(written, grouped, unit="sluice_unit")
     persons, _ = encode_units(raw[terms.unit], table=table.name, unit=terms.unit)
@@ -177,7 +184,8 @@ def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contrac
         at = written.column_names.index(name)
         written = written.set_column(at, name, folded(written[name]))
     l_reached = min(
-        (l_diversity(written, grouped, sensitive=name, unit="sluice_unit") for name in sensitive), default=None
+        (l_diversity(written, grouped, sensitive=name, unit="sluice_unit") for name in sensitive),
+        default=None,
     )
     if written.num_rows and after.smallest < terms.k:
         raise _broken("k", after.smallest, terms.k, contract, table)
@@ -204,7 +212,12 @@ def _measured(raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contrac
 
 
 def _cells(
-    source: Path, target: Path, contract: Contract, table: Table, segments: pa.Table | None, progress: Progress
+    source: Path,
+    target: Path,
+    contract: Contract,
+    table: Table,
+    segments: pa.Table | None,
+    progress: Progress,
 ) -> CellCounts:
     """Writes the cells of a fact table and counts them again on the written file."""
     terms, plan = _terms(contract), table.cells
@@ -232,9 +245,7 @@ def _cells(
     return counts
 
 
-def _with_persons(
-    con: duckdb.DuckDBPyConnection, source: Path, unit: str, table: Table
-) -> tuple[str, str]:
+def _with_persons(con: duckdb.DuckDBPyConnection, source: Path, unit: str, table: Table) -> tuple[str, str]:
     """A relation of the facts and the SQL name of whose each is. Raises PrivacyError when a fact is nobody's."""
     facts = parquet(source)
     if pq.read_schema(source).field(unit).type not in (pa.string(), pa.large_string()):
@@ -243,7 +254,9 @@ def _with_persons(
     else:  # spellings of one name are one person, here as in the subject table
         spelt = con.sql(f"SELECT DISTINCT {quoted(unit)} AS spelt FROM {facts}").to_arrow_table()
         con.register("persons", spelt.append_column("sluice_person", folded(spelt["spelt"])))
-        facts = f"(SELECT f.*, p.sluice_person FROM {facts} f LEFT JOIN persons p ON p.spelt = f.{quoted(unit)})"
+        facts = (
+            f"(SELECT f.*, p.sluice_person FROM {facts} f LEFT JOIN persons p ON p.spelt = f.{quoted(unit)})"
+        )
         (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE sluice_person IS NULL")
         name = "sluice_person"
     if nobodys:
@@ -259,7 +272,9 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
     terms, plan = _terms(contract), table.cells
     written = pq.read_table(target, partitioning=None)
     if plan is None or tuple(written.column_names) != columns_of(plan):
-        raise PrivacyError(f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect.")
+        raise PrivacyError(
+            f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect."
+        )
     with duckdb.connect() as con:
         con.register("written", written)
         keys = [SEGMENT, *(n for d in plan.dimensions for n in (d.name, f"{d.name}_level"))]
@@ -289,7 +304,9 @@ def _reference(
     if replaced:
         whole = pq.read_table(source, columns=names, partitioning=None)
         everyone = np.ones(whole.num_rows, np.bool_)
-        order = shuffled(np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest))
+        order = shuffled(
+            np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest)
+        )
         for column in replaced:
             pseudonyms = pseudonymize(whole[column.name], pseudonym_key(keys, contract, column))
             whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
@@ -304,7 +321,9 @@ def _reference(
 
 def _terms(contract: Contract) -> PrivacyTerms:
     if contract.privacy is None:
-        raise PrivacyError(f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy.")
+        raise PrivacyError(
+            f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy."
+        )
     return contract.privacy
 
 

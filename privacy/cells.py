@@ -117,7 +117,9 @@ def build_cells(
         "SELECT (SELECT count(*) FROM numbered), (SELECT count(DISTINCT unit) FROM numbered), "
         "(SELECT count(*) FROM numbered SEMI JOIN left_over USING (atom)), (SELECT count(DISTINCT unit) FROM left_over)",
     )
-    cells, smallest = only_row(con, f"SELECT count(*), coalesce(min({quoted(plan.count_name)}), 0) FROM cells")
+    cells, smallest = only_row(
+        con, f"SELECT count(*), coalesce(min({quoted(plan.count_name)}), 0) FROM cells"
+    )
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
     for table in ("numbered", "atoms", "left_over", "placed", "grouped"):
         con.execute(f"DROP TABLE {table}")
@@ -144,10 +146,15 @@ def _measured(plan: CellPlan) -> list[tuple[int, str]]:
 
 def _persons(plan: CellPlan) -> list[str]:
     """SQL of the counts that a group of `left_over` is judged by: its persons, then those with a value of each measure."""
-    return ["count(DISTINCT unit)", *(f"count(DISTINCT unit) FILTER (h{number})" for number, _ in _measured(plan))]
+    return [
+        "count(DISTINCT unit)",
+        *(f"count(DISTINCT unit) FILTER (h{number})" for number, _ in _measured(plan)),
+    ]
 
 
-def _number_atoms(con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, segment: str, plan: CellPlan) -> None:
+def _number_atoms(
+    con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, segment: str, plan: CellPlan
+) -> None:
     """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
 
     Leaves `atoms` (atom, segment, a0, a1, ...), `numbered` (atom, unit, m0, m1, ...: one row a fact) and `left_over`
@@ -163,7 +170,9 @@ def _number_atoms(con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, segm
     )
     same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM a.{name}" for name in keys)
     kept = "".join(f", f.m{number}" for number, _ in _measured(plan))
-    con.execute(f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.unit{kept} FROM {source} f JOIN atoms a ON {same}")
+    con.execute(
+        f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.unit{kept} FROM {source} f JOIN atoms a ON {same}"
+    )
     having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
     con.execute(f"CREATE TEMP TABLE left_over AS SELECT atom, unit{having} FROM numbered GROUP BY atom, unit")
 
@@ -200,7 +209,10 @@ def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, k: int) -
     having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
     while True:
         rest = only_row(con, f"SELECT {', '.join(_persons(plan))} FROM left_over")
-        if not any(0 < persons < k for persons in rest) or not only_row(con, "SELECT count(*) FROM placed")[0]:
+        if (
+            not any(0 < persons < k for persons in rest)
+            or not only_row(con, "SELECT count(*) FROM placed")[0]
+        ):
             return
         rung, cell = only_row(
             con,
@@ -220,7 +232,9 @@ def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequenc
     for j, dimension in enumerate(plan.dimensions):
         levels = [rung.levels[j] for rung in rungs]
         keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
-        keys.append(_by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level"))
+        keys.append(
+            _by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level")
+        )
     measures = "".join(f", {_measure(measure, f'm{i}')} AS r{i}" for i, measure in enumerate(plan.measures))
     names = "".join(f", r{i} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
     con.execute(
@@ -231,7 +245,9 @@ def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequenc
 
 
 def _by_rung(expressions: Sequence[str], name: str) -> str:
-    whens = " ".join(f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions))
+    whens = " ".join(
+        f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions)
+    )
     return f"CASE {whens} END AS {quoted(name)}"
 
 
@@ -242,7 +258,10 @@ def _measure(measure: Measure, column: str) -> str:
     if measure.aggregate == "countDistinct":
         return f"count(DISTINCT {column})"
     if measure.aggregate != "sum":
-        raise PrivacyError(f"Measure `{measure.name}` has an aggregate that cells don't have.", remedy="Use sum, count or countDistinct.")
+        raise PrivacyError(
+            f"Measure `{measure.name}` has an aggregate that cells don't have.",
+            remedy="Use sum, count or countDistinct.",
+        )
     if measure.decimals is None:
         return f"CAST(sum({column}) AS BIGINT)"
     return f"CAST(sum(CAST({column} AS DECIMAL(38, {int(measure.decimals)}))) AS DOUBLE)"

@@ -84,7 +84,9 @@ def build_cube(
     codes = np.empty((rows, len(quasi_identifiers)), np.int32)
     for j, column in enumerate(quasi_identifiers):
         if column.hierarchy is None:
-            raise PrivacyError(f"`{name}.{column.name}` has no hierarchy.", remedy="Give it a sluiceHierarchy.")
+            raise PrivacyError(
+                f"`{name}.{column.name}` has no hierarchy.", remedy="Give it a sluiceHierarchy."
+            )
         hierarchy = Hierarchy.of(
             column.hierarchy, table[column.name].unique(), column=f"{name}.{column.name}"
         )
@@ -106,7 +108,11 @@ def build_cube(
         units=np.ascontiguousarray(distinct[:, d + s]) if several else None,
     )
     return Cube(
-        hierarchies=hierarchies, tuples=tuples, tuple_of_row=tuple_of_row, unit_of_row=unit_of_row, units=units
+        hierarchies=hierarchies,
+        tuples=tuples,
+        tuple_of_row=tuple_of_row,
+        unit_of_row=unit_of_row,
+        units=units,
     )
 
 

@@ -57,7 +57,9 @@ class Hierarchy:
                     remedy="Write each leaf as a value of that type.",
                     column=column,
                 ) from None
-            lacking = len(present) - pc.sum(pc.is_in(present, value_set=leaves)).as_py() if len(present) else 0
+            lacking = (
+                len(present) - pc.sum(pc.is_in(present, value_set=leaves)).as_py() if len(present) else 0
+            )
             if lacking:
                 raise PrivacyError(
                     f"The hierarchy of `{column}` lacks {lacking} of the values that came.",
@@ -156,14 +158,20 @@ def _scale(leaves: pa.Array, *, nullable: bool) -> npt.NDArray[np.float64]:
     count = len(leaves)
     if count == 0:
         return np.zeros(1 if nullable else 0, np.float64)
-    if pa.types.is_integer(leaves.type) or pa.types.is_floating(leaves.type) or pa.types.is_decimal(leaves.type):
+    if (
+        pa.types.is_integer(leaves.type)
+        or pa.types.is_floating(leaves.type)
+        or pa.types.is_decimal(leaves.type)
+    ):
         places = leaves.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
     elif pa.types.is_temporal(leaves.type):
         places = np.asarray(leaves.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(), dtype=np.float64)
     else:
         places = np.arange(count, dtype=np.float64)
     largest = np.abs(places).max()
-    places = places / largest if largest > 0 else places  # first, so that no difference of two large ones overflows
+    places = (
+        places / largest if largest > 0 else places
+    )  # first, so that no difference of two large ones overflows
     places = places - places[0]
     if nullable:
         step = places[-1] / (count - 1) if count > 1 else 1.0

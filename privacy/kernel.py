@@ -30,7 +30,9 @@ Codes = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 _THREADS = 2
-_HISTOGRAM_FACTOR = 8  # count by histogram while the code range is at most this many times the rows, else sort
+_HISTOGRAM_FACTOR = (
+    8  # count by histogram while the code range is at most this many times the rows, else sort
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +77,18 @@ def partition(
     cardinality = int(distinct.max(initial=-1)) + 1
     counted = _once_a_person(tuples)
     state = (
-        np.ascontiguousarray(tuples.codes), np.ascontiguousarray(tuples.weights, dtype=np.int64),
-        np.ascontiguousarray(distinct, dtype=np.int32), counted, places, offsets,
+        np.ascontiguousarray(tuples.codes),
+        np.ascontiguousarray(tuples.weights, dtype=np.int64),
+        np.ascontiguousarray(distinct, dtype=np.int32),
+        counted,
+        places,
+        offsets,
     )
     limits = (k, l_distinct, tuples.units is not None, cardinality)
     ends = np.zeros(n, np.bool_)
-    slices = _grow(state, limits, order, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)), ends)
+    slices = _grow(
+        state, limits, order, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)), ends
+    )
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(lambda part: _subtree(*state, order, part[0], part[1], *limits, ends), slices))
     part = np.empty(n, np.int32)
@@ -133,7 +141,9 @@ def _renumbered(codes: Codes, part: npt.NDArray[np.int32]) -> npt.NDArray[np.int
 
 
 @njit(cache=True, nogil=True)
-def _split_once(codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality):  # type: ignore[no-untyped-def]
+def _split_once(
+    codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality
+):  # type: ignore[no-untyped-def]
     """Cuts one slice of `order`; returns where the right part starts, or -1 when no cut is safe."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -147,7 +157,22 @@ def _split_once(codes, weights, distinct, counted, places, offsets, order, start
 
 
 @njit(cache=True, nogil=True)
-def _subtree(codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality, ends):  # type: ignore[no-untyped-def]
+def _subtree(
+    codes,
+    weights,
+    distinct,
+    counted,
+    places,
+    offsets,
+    order,
+    start,
+    end,
+    k,
+    l_distinct,
+    by_unit,
+    cardinality,
+    ends,
+):  # type: ignore[no-untyped-def]
     """Cuts one slice of `order` until no part can be cut; marks the last index of each part in `ends`."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -322,7 +347,8 @@ def _split(  # type: ignore[no-untyped-def]
         if by_unit:  # the last column is the person's
             sensitive = columns - 1
             begun, ended = _first_and_last(
-                distinct, order, start, end, sensitive, rank, count, seen, first, last, generation)
+                distinct, order, start, end, sensitive, rank, count, seen, first, last, generation
+            )
             persons = begun[count - 1]
             left_persons = begun
             right_persons = persons - ended
@@ -332,16 +358,20 @@ def _split(  # type: ignore[no-untyped-def]
                     safe[q] = False
         for column in range(sensitive):
             begun, ended = _first_and_last(
-                distinct, order, start, end, column, rank, count, seen, first, last, generation)
+                distinct, order, start, end, column, rank, count, seen, first, last, generation
+            )
             for q in range(count - 1):
                 if begun[q] < l_distinct or begun[count - 1] - ended[q] < l_distinct:
                     safe[q] = False
             if by_unit and l_distinct > 1:
                 left_most, right_most = _most_shared(
-                    distinct, counted, order, start, end, column, rank, count, tally)
+                    distinct, counted, order, start, end, column, rank, count, tally
+                )
                 for q in range(count - 1):
-                    if (left_persons[q] - left_most[q] < l_distinct - 1
-                            or right_persons[q] - right_most[q] < l_distinct - 1):
+                    if (
+                        left_persons[q] - left_most[q] < l_distinct - 1
+                        or right_persons[q] - right_most[q] < l_distinct - 1
+                    ):
                         safe[q] = False
         offset = offsets[j]
         whole = places[offset + high] - places[offset + low]

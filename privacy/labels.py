@@ -42,7 +42,9 @@ def number_namer(lowest: Any, highest: Any, *, whole: bool) -> Namer:
         step = max(step, Decimal(1)) if whole else step
         low, high = _multiple(low, step, ROUND_FLOOR), _multiple(high, step, ROUND_CEILING)
         span = _EXACT.subtract(min(high, top), max(low, bottom))
-        return Named(f"{_plain(low)}..{_plain(high)}", float(_EXACT.divide(span, _EXACT.subtract(top, bottom))))
+        return Named(
+            f"{_plain(low)}..{_plain(high)}", float(_EXACT.divide(span, _EXACT.subtract(top, bottom)))
+        )
 
     return name
 

@@ -36,7 +36,9 @@ def only_row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
 def _need(table: pa.Table, columns: Sequence[str]) -> None:
     for column in columns:
         if column not in table.column_names:
-            raise PrivacyError(f"No column `{column}` to measure.", remedy=f"There are: {', '.join(table.column_names)}.")
+            raise PrivacyError(
+                f"No column `{column}` to measure.", remedy=f"There are: {', '.join(table.column_names)}."
+            )
 
 
 def class_sizes(table: pa.Table, quasi_identifiers: Sequence[str], *, unit: str) -> ClassSizes:
@@ -92,9 +94,9 @@ def l_diversity(table: pa.Table, quasi_identifiers: Sequence[str], *, sensitive:
             con,
             f"""
             SELECT coalesce(min(least(v.l, p.n - v.m + 1)), 0) FROM
-            (SELECT {grouped + ',' if keys else ''} count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped}) p JOIN
-            (SELECT {grouped + ',' if keys else ''} count(s) AS l, coalesce(max(n) FILTER (s IS NOT NULL), 0) AS m FROM
-             (SELECT {grouped + ',' if keys else ''} s, count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped + ', ' if keys else ''}s)
+            (SELECT {grouped + "," if keys else ""} count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped}) p JOIN
+            (SELECT {grouped + "," if keys else ""} count(s) AS l, coalesce(max(n) FILTER (s IS NOT NULL), 0) AS m FROM
+             (SELECT {grouped + "," if keys else ""} s, count(DISTINCT u) AS n FROM rows_of GROUP BY {grouped + ", " if keys else ""}s)
              GROUP BY {grouped}) v ON {both}
             WHERE p.n > 0
             """,

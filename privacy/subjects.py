@@ -53,15 +53,21 @@ def generalize(
     Raises PrivacyError when the limits can't be met within the suppression limit.
     """
     terms = _terms(contract)
-    quasi = [column for column in plan.with_role(Role.QUASI_IDENTIFIER) if column.transform is Transform.GENERALIZE]
-    sensitive = [column for column in plan.with_role(Role.SENSITIVE) if column.transform is not Transform.DROP]
+    quasi = [
+        column for column in plan.with_role(Role.QUASI_IDENTIFIER) if column.transform is Transform.GENERALIZE
+    ]
+    sensitive = [
+        column for column in plan.with_role(Role.SENSITIVE) if column.transform is not Transform.DROP
+    ]
     rows = table.num_rows
     cube = build_cube(table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive)
     units = cube.units
     apart = _far_apart(cube, most=int(terms.max_suppressed * units))
     if apart.any():
         table = table.filter(pa.array(~apart[cube.unit_of_row]))
-        cube = build_cube(table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive)
+        cube = build_cube(
+            table, name=plan.name, unit=terms.unit, quasi_identifiers=quasi, sensitive=sensitive
+        )
     segment = np.zeros(len(cube.tuples.weights), np.int32)
     if segment_min_units is not None:
         segment = partition(cube.tuples, k=max(terms.k, segment_min_units), l_distinct=terms.l)
@@ -95,13 +101,16 @@ def generalize(
     if segment_min_units is not None:
         if SEGMENT in columns:
             raise PrivacyError(
-                f"`{plan.name}` has a column `{SEGMENT}` of its own.", remedy="Rename it: releases use that name."
+                f"`{plan.name}` has a column `{SEGMENT}` of its own.",
+                remedy="Rename it: releases use that name.",
             )
         columns[SEGMENT] = segment_of_row.take(order)
     return SafeSubjects(
         published=pa.table(columns),
         unit_of_row=cube.unit_of_row[order],
-        segments=pa.table({"unit": folded(table[terms.unit]).take(order), SEGMENT: segment_of_row.take(order)})
+        segments=pa.table(
+            {"unit": folded(table[terms.unit]).take(order), SEGMENT: segment_of_row.take(order)}
+        )
         .group_by("unit")
         .aggregate([(SEGMENT, "min")])
         .rename_columns(["unit", SEGMENT]),
@@ -119,7 +128,9 @@ def pseudonym_key(keys: ContractKeys, contract: Contract, column: Column) -> byt
 
 def _terms(contract: Contract) -> PrivacyTerms:
     if contract.privacy is None:
-        raise PrivacyError(f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy.")
+        raise PrivacyError(
+            f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy."
+        )
     return contract.privacy
 
 
@@ -162,7 +173,10 @@ def _safe_parts(cube: Cube, part: npt.NDArray[np.int32], terms: PrivacyTerms) ->
         known = tuples.sensitive[:, j] >= 0
         safe &= _distinct(part[known], tuples.sensitive[known, j], count) >= terms.l
         if tuples.units is not None and terms.l > 1:
-            safe &= persons - _most_shared(part[known], tuples.sensitive[known, j], tuples.units[known], count) >= terms.l - 1
+            safe &= (
+                persons - _most_shared(part[known], tuples.sensitive[known, j], tuples.units[known], count)
+                >= terms.l - 1
+            )
     return np.asarray(safe, np.bool_)
 
 

@@ -9,6 +9,7 @@ check() {
   "$bin/$@" || failed="$failed $1"
 }
 check ruff check .
+check ruff format --check .
 check mypy
 check lint-imports --no-logo
 [ -z "$failed" ] || { echo "Not clean:$failed" >&2; exit 1; }

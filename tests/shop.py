@@ -86,14 +86,18 @@ def open_shop(folder: Path, *, seed: int = 7) -> Path:
         write.writerow(["member", "born", "town", "plan"])
         for number in range(MEMBERS):
             town = rng.choice(["East", "North", "West", ""])
-            write.writerow([raw_member(number), rng.randint(1940, 2004), town, rng.choice(["free", "paid", "gold"])])
+            write.writerow(
+                [raw_member(number), rng.randint(1940, 2004), town, rng.choice(["free", "paid", "gold"])]
+            )
     with (folder / "data" / "orders.csv").open("w", newline="", encoding="utf-8") as file:
         write = csv.writer(file)
         write.writerow(["member", "goods", "pieces", "day"])
         for number in range(ORDERS):
             day = f"2026-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
             pieces = 0 if number % (ORDERS // BAD) == 5 else rng.randint(1, 9)
-            write.writerow([raw_member(rng.randrange(MEMBERS + 30)), rng.choice(["tea", "rice", "soap"]), pieces, day])
+            write.writerow(
+                [raw_member(rng.randrange(MEMBERS + 30)), rng.choice(["tea", "rice", "soap"]), pieces, day]
+            )
     contract = folder / "small-shop.odcs.yaml"
     contract.write_text(CONTRACT, encoding="utf-8")
     return contract

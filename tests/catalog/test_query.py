@@ -185,7 +185,10 @@ def test_errors_in_the_sql_itself_are_passed_on(read_only: Hall) -> None:
         ("SELECT m\nFROM r_1.demand", 'Candidate bindings: "n"'),
         ("SELECT n,\n  m FROM r_1.demand", "LINE 2:   m FROM r_1.demand\n          ^"),
         (f"SELECT '{'x' * 200}', m FROM r_1.demand", "xxx', m FROM r_1.demand\n"),
-        ("SELECT n FORM r_1.demand WHERE", 'LINE 1: SELECT n FORM r_1.demand WHERE\n                      ^^^'),
+        (
+            "SELECT n FORM r_1.demand WHERE",
+            "LINE 1: SELECT n FORM r_1.demand WHERE\n                      ^^^",
+        ),
         ("SELECT date_trnc('d', now())", 'Did you mean "date_trunc"?'),
         ("SELECT 'EXPLAIN ' || m FROM r_1.demand", "LINE 1: SELECT 'EXPLAIN ' || m FROM"),
     ],
@@ -199,7 +202,9 @@ def test_errors_speak_of_the_users_own_sql_only(read_only: Hall, sql: str, told:
         assert word not in own
 
 
-@pytest.mark.parametrize("name", ["attributes", "tables", "class", "settings", "published_0", "stats", "columns"])
+@pytest.mark.parametrize(
+    "name", ["attributes", "tables", "class", "settings", "published_0", "stats", "columns"]
+)
 def test_no_hint_leads_to_tables_of_duckdb(read_only: Hall, name: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_only.catalog.query(f"SELECT * FROM {name}, r_1.demand")

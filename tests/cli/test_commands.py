@@ -103,7 +103,9 @@ def test_wrong_use_is_two(shop: Path, capsys: pytest.CaptureFixture[str]) -> Non
     said(capsys, "catalog", "query", "SELEC", code=ExitCode.USAGE)
 
 
-def test_a_refusal_is_one_and_says_what_where_and_what_now(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_is_one_and_says_what_where_and_what_now(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = shop.read_text(encoding="utf-8")
     shop.write_text(text.replace("k: 4", "k: 5000").replace("Units: 20", "Units: 5000"), encoding="utf-8")
     assert main(["run", "small-shop"]) == ExitCode.REFUSED
@@ -134,7 +136,9 @@ def test_nothing_of_an_unforeseen_error_but_its_place_is_told(
     assert "raw value" not in shown.err + shown.out
 
 
-def test_an_interrupt_ends_quietly(shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_quietly(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -144,14 +148,18 @@ def test_an_interrupt_ends_quietly(shop: Path, capsys: pytest.CaptureFixture[str
     assert "stopped" in capsys.readouterr().err
 
 
-def test_looking_at_a_home_that_is_not_there_makes_none(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_looking_at_a_home_that_is_not_there_makes_none(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     said(capsys, "audit", "verify", code=ExitCode.USAGE)
     said(capsys, "catalog", "show", "small-shop", code=ExitCode.USAGE)
     assert told(capsys, "catalog", "list") == []
     assert not Settings.from_env().home.exists()
 
 
-@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["catalog", "query"], ["audit", "verify"]])
+@pytest.mark.parametrize(
+    "words", [[], *([name] for name in COMMANDS), ["catalog", "query"], ["audit", "verify"]]
+)
 def test_help_teaches_by_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, *words, "--help")
     assert "sluice" in shown
@@ -165,7 +173,9 @@ def test_checking_a_contract_does_not_pay_for_what_it_does_not_use() -> None:
         "print(code, 'great_expectations' in sys.modules, 'numba' in sys.modules, 'airflow' in sys.modules)"
     )
     contract = Path(cli.main.__file__).parent.parent / "contracts" / "published" / "grocery-demand.odcs.yaml"
-    done = subprocess.run([sys.executable, "-c", program, str(contract)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(contract)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "0 False False False"
 
 

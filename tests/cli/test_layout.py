@@ -12,7 +12,11 @@ from rich.cells import cell_len
 from cli.layout import Column, folded, grid, printable
 
 WIDE = [Column("release_name"), Column("remarks"), Column("rows_in", number=True)]
-ROW = ["small_shop_0123456789", "a long text of several words that must be folded somewhere in it", "1,234,567"]
+ROW = [
+    "small_shop_0123456789",
+    "a long text of several words that must be folded somewhere in it",
+    "1,234,567",
+]
 
 
 def test_a_row_is_one_line_where_no_terminal_stands() -> None:
@@ -34,7 +38,9 @@ def test_cells_fold_at_words_and_numbers_stand_right() -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 50])
 def test_where_columns_do_not_fit_rows_come_as_blocks(width: int) -> None:
-    head, body = grid([*WIDE, Column("another_long_head"), Column("and_one_more")], [[*ROW, "true", "x"]] * 2, width=width)
+    head, body = grid(
+        [*WIDE, Column("another_long_head"), Column("and_one_more")], [[*ROW, "true", "x"]] * 2, width=width
+    )
     assert head == []
     assert [line.split()[0] for line in body if line and line[0] != " "] == [
         "release_name", "remarks", "rows_in", "another_long_head", "and_one_more",
@@ -60,7 +66,11 @@ def test_nothing_is_lost_and_nothing_stands_out(rows: list[tuple[str, str, str]]
     columns = [Column("first"), Column("a second"), Column("n", number=True)]
     head, body = grid(columns, rows, width=width)
     assert re.sub(r"\s", "", "".join(sorted("".join(body)))) == re.sub(
-        r"\s", "", "".join(sorted("".join("".join(row) for row in rows) + ("" if head else "firstasecondn" * len(rows))))
+        r"\s",
+        "",
+        "".join(
+            sorted("".join("".join(row) for row in rows) + ("" if head else "firstasecondn" * len(rows)))
+        ),
     )
     if head:
         assert max(map(cell_len, [*head, *body])) <= width

@@ -69,14 +69,18 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tupl
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
-    return json.loads(said(capsys, *words, "--json", code=code)[0], parse_constant=lambda _: pytest.fail("NaN"))
+    return json.loads(
+        said(capsys, *words, "--json", code=code)[0], parse_constant=lambda _: pytest.fail("NaN")
+    )
 
 
 def names(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [release["release"] for release in told(capsys, "catalog", "list", "--all")]
 
 
-def test_a_query_that_is_cut_says_so_on_standard_error(hall: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_that_is_cut_says_so_on_standard_error(
+    hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     notice = "Only the first 3 rows are shown, there are more; --max-rows sets how many.\n"
     words = ("catalog", "query", "FROM small_shop.members", "--max-rows", "3")
     out, err = said(capsys, *words)
@@ -92,7 +96,10 @@ def test_rows_are_valid_json(hall: Path, capsys: pytest.CaptureFixture[str]) -> 
     [row] = told(capsys, "catalog", "query", sql)
     assert (row["a"], row["b"], row["d"]) == (None, [1.5, None], True)
     assert type(row["c"]) is int
-    assert said(capsys, "catalog", "query", "SELECT true AS d, NULL AS e")[0].splitlines() == ["d     e", "true"]
+    assert said(capsys, "catalog", "query", "SELECT true AS d, NULL AS e")[0].splitlines() == [
+        "d     e",
+        "true",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +107,16 @@ def test_rows_are_valid_json(hall: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["catalog", "list", "--nope"], "No such option", "sluice catalog list"),
         (["catalog", "query"], "Missing argument", "sluice catalog query"),
-        (["catalog", "query", "FROM a.b", "--max-rows", "x"], "Invalid value for '--max-rows'", "sluice catalog query"),
-        (["catalog", "query", "FROM a.b", "--max-rows", "0"], "Invalid value for '--max-rows'", "sluice catalog query"),
+        (
+            ["catalog", "query", "FROM a.b", "--max-rows", "x"],
+            "Invalid value for '--max-rows'",
+            "sluice catalog query",
+        ),
+        (
+            ["catalog", "query", "FROM a.b", "--max-rows", "0"],
+            "Invalid value for '--max-rows'",
+            "sluice catalog query",
+        ),
         (["run", "x", "--start", "monday"], "Invalid value for '--start'", "sluice run"),
         (["nope"], "No such command", "sluice"),
         (["catalog"], "No such option", "sluice catalog"),
@@ -125,13 +140,19 @@ def test_wrong_use_is_text_on_standard_error_otherwise(capsys: pytest.CaptureFix
 
 def test_an_exit_code_survives_json(hall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.odcs.yaml"
-    bad.write_text(CONTRACT.replace("k: 4", "k: 1").replace("maxSuppressed: 0.0", "maxSuppressed: 7"), encoding="utf-8")
-    assert [len(each["problems"]) for each in told(capsys, "contract", "check", str(bad), code=ExitCode.REFUSED)] == [2]
+    bad.write_text(
+        CONTRACT.replace("k: 4", "k: 1").replace("maxSuppressed: 0.0", "maxSuppressed: 7"), encoding="utf-8"
+    )
+    assert [
+        len(each["problems"]) for each in told(capsys, "contract", "check", str(bad), code=ExitCode.REFUSED)
+    ] == [2]
     error = told(capsys, "run", str(bad), code=ExitCode.REFUSED)
     assert error["what"] == "The contract can't be used, 2 problems."
     assert error["where"] == str(bad)
     assert "\n" not in error["remedy"]
-    assert [set(problem) for problem in error["problems"]] == [{"line", "column", "where", "what", "remedy"}] * 2
+    assert [set(problem) for problem in error["problems"]] == [
+        {"line", "column", "where", "what", "remedy"}
+    ] * 2
     assert error["problems"][0]["where"] == "customProperties[2].value.k"
     assert "maxSuppressed" in said(capsys, "run", str(bad), code=ExitCode.REFUSED)[1]
 
@@ -182,14 +203,23 @@ def test_a_window_has_a_column_only_where_there_is_one(
 ) -> None:
     head, *rows = said(capsys, "catalog", "list", "--all")[0].splitlines()
     assert head.endswith("window")
-    assert [row.endswith(("2026-01-01 to 2026-07-01", "  2026-07-01 on")) for row in rows] == [True, False, True, False]
+    assert [row.endswith(("2026-01-01 to 2026-07-01", "  2026-07-01 on")) for row in rows] == [
+        True,
+        False,
+        True,
+        False,
+    ]
     monkeypatch.setattr("cli.catalog.story", lambda *_: Story())
     assert "window" not in said(capsys, "catalog", "list", "--all")[0]
 
 
 def test_windows_in_words() -> None:
     day, noon = "2026-01-01T00:00:00+00:00", "2026-01-02T12:00:00+00:00"
-    both, first, last = ({"start": day, "end": noon}, {"start": day, "end": None}, {"start": None, "end": noon})
+    both, first, last = (
+        {"start": day, "end": noon},
+        {"start": day, "end": None},
+        {"start": None, "end": noon},
+    )
     assert [in_words(window) for window in (both, first, last)] == [
         "from 2026-01-01, before 2026-01-02 12:00:00", "from 2026-01-01", "before 2026-01-02 12:00:00",
     ]  # fmt: skip
@@ -198,7 +228,9 @@ def test_windows_in_words() -> None:
     ]  # fmt: skip
 
 
-def test_an_unknown_release_is_answered_with_the_current_ones(hall: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_release_is_answered_with_the_current_ones(
+    hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     earlier, current = names(capsys)
     error = told(capsys, "catalog", "show", "nobody", code=ExitCode.USAGE)
     assert error["remedy"] == f"Current ones: {current}. See `sluice catalog list --all`."
@@ -231,14 +263,18 @@ def test_a_hall_that_does_not_hold_says_so_in_json(
     assert said(capsys, "audit", "verify", code=ExitCode.REFUSED)[0] == ""
 
 
-def test_a_checkpoint_that_is_not_there_is_wrong_use(hall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_that_is_not_there_is_wrong_use(
+    hall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = str(tmp_path / "no" / "file")
     for option in ("--kept", "--save"):
         error = told(capsys, "audit", "verify", option, missing, code=ExitCode.USAGE)
         assert (error["where"], "holds" in error) == (missing, False)
 
 
-def test_a_ledger_that_does_not_hold_hides_no_release(own_hall: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ledger_that_does_not_hold_hides_no_release(
+    own_hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = Home.open()
     staged = home.ledger.receipt_for(EventKind.RELEASE_STAGED, names(capsys)[0])
     assert staged is not None
@@ -264,7 +300,9 @@ def test_a_contract_that_is_not_in_force_is_good_and_says_so(
     assert "not in force" not in out
 
 
-def test_a_contract_file_that_is_not_there_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_contract_file_that_is_not_there_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in (tmp_path, tmp_path / "none.odcs.yaml"):
         assert told(capsys, "contract", "check", str(path), code=ExitCode.USAGE)["error"] == "UsageError"
 
@@ -304,7 +342,9 @@ def test_on_a_terminal_of_80_columns_no_line_is_longer(hall: Path) -> None:
         f"main(['catalog', 'list', '--all']); main(['catalog', 'show', 'small-shop']); main(['catalog', 'query', {sql!r}])"
     )
     environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"TERM": "xterm"}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=theirs, stderr=theirs, env=environment) as running:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=theirs, stderr=theirs, env=environment
+    ) as running:
         os.close(theirs)
         shown = b""
         try:

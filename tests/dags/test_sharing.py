@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.events import EventKind
+from core.errors import QualityError
+from core.proof import Window
 from core.settings import PUBLISHED
+from pipeline import route
 from pipeline.airflow_home import DAGS
 from pipeline.airflow_runs import route_run_id
 from pipeline.home import Home
@@ -180,3 +183,71 @@ def test_a_library_s_words_stay_out_of_the_log(
     assert caught.value.__suppress_context__
     assert caught.value.kind == "ValueError"
     assert "4711" not in "".join(capfd.readouterr())
+
+
+class Instance:
+    """What the callback reads of Airflow's task instance."""
+
+    dag_id, run_id, task_id = "goods-list", "r", "receive"
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "sluice.route"]
+
+
+def failed(exception: object) -> dict[str, object]:
+    return {"ti": Instance(), "exception": exception}
+
+
+def reason() -> Any:
+    from dags import steps  # noqa: PLC0415 (after conftest)
+
+    cause = QualityError("Too few rows.", where="goods", remedy="Ask the platform.")
+    return steps.StepRefused(cause, "QualityError")
+
+
+REASON = ["What: Too few rows.", "Where: goods", "Remedy: Ask the platform."]
+
+
+def test_a_failure_is_told_and_recorded(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    from dags import steps  # noqa: PLC0415 (after conftest)
+
+    run_id = route_run_id("goods-list", "r")
+    contract = shop.contract("goods-list")
+    route.check(str(contract), run_id=run_id, home=Home.open(shop.settings), window=Window())
+    caplog.clear()
+    steps.record_failure(failed(reason()))
+    assert told(caplog) == [f"Run {run_id} failed at receive: QualityError.", *REASON]
+    ledger = Home.open(shop.settings).ledger
+    event = ledger.event(ledger.size - 1)
+    assert (event.kind, event.run_id) == (EventKind.RUN_FAILED, run_id)
+    assert dict(event.facts) == {"step": "receive", "error": "QualityError"}
+
+
+def test_a_hall_that_cannot_be_opened_does_not_hide_why_a_step_failed(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dags import steps  # noqa: PLC0415 (after conftest)
+
+    shop.settings.home.write_text("in the way")
+    steps.record_failure(failed(reason()))
+    first, *rest, last = told(caplog)
+    assert first.endswith("failed at receive: QualityError.")
+    assert rest == REASON
+    assert last.startswith("The ledger doesn't hold this failure: SLUICE_HOME can't be used (File exists).")
+
+
+def test_what_breaks_while_a_failure_is_recorded_is_told_without_its_text(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dags import steps  # noqa: PLC0415 (after conftest)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("the value is 4711")
+
+    monkeypatch.setattr("pipeline.route.failed", broken)
+    steps.record_failure(failed(reason()))
+    _, *rest, last = told(caplog)
+    assert rest == REASON
+    assert last.startswith(f"The ledger doesn't hold this failure: ValueError at {__file__}:")
+    assert "4711" not in caplog.text

@@ -45,6 +45,65 @@ def test_no_settings_no_variables() -> None:
     assert script("install").uv_settings("", {}) == {}
 
 
+@pytest.mark.parametrize(
+    ("variables", "there"),
+    [
+        ({"HOME": "home"}, True),
+        ({"HOME": "home/not/yet"}, True),
+        ({"HOME": "file"}, False),
+        ({"HOME": "home", "XDG_CACHE_HOME": "file/cache"}, False),  # uv looks nowhere else then
+        ({"HOME": "file", "XDG_CACHE_HOME": "home"}, True),
+        ({"HOME": "taken"}, False),
+        ({"HOME": "dangling"}, False),
+    ],
+)
+def test_where_uv_can_keep_a_cache(tmp_path: Path, variables: dict[str, str], there: bool) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / ".cache").mkdir(parents=True)
+    (tmp_path / "taken" / ".cache" / "uv").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    env = {name: str(tmp_path / value) for name, value in variables.items()}
+    assert script("install").has_cache_folder(env) is there
+
+
+def test_a_relative_cache_folder_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    env = {"HOME": str(tmp_path / "file"), "XDG_CACHE_HOME": "cache"}
+    assert not script("install").has_cache_folder(env)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_home_that_is_not_ours_holds_no_cache(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert not script("install").has_cache_folder({"HOME": str(tmp_path)})
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("variables", "no_cache"),
+    [
+        ({"HOME": "home"}, None),
+        ({"HOME": "file"}, "1"),
+        ({"HOME": "file", "UV_CACHE_DIR": "home"}, None),
+        ({"HOME": "file", "UV_CACHE_DIR": ""}, "1"),
+        ({"HOME": "file", "UV_NO_CACHE": "true"}, "true"),
+    ],
+)
+def test_without_a_cache_folder_uv_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], no_cache: str | None
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "file").touch()
+    for name in ("UV_CACHE_DIR", "UV_NO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value) if value in ("home", "file") else value)
+    assert script("install").uv_environment(Path(sys.executable)).get("UV_NO_CACHE") == no_cache
+
+
 # --- whole runs, with a pip and a uv that only write down how they were called -----------------------------------
 
 FAKE_PYTHON = """\

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import IntegrityError
+from core.errors import IntegrityError, UsageError
 from core.settings import Settings
 from pipeline import airflow_guard
-from pipeline.airflow import _free_port
+from pipeline.airflow import AirflowService, _free_port
 from pipeline.airflow_api import AirflowClient, AirflowError, RunView, TaskView
 from pipeline.airflow_home import environment, prepare
 from pipeline.airflow_runs import route_run_id
@@ -88,6 +88,25 @@ def test_a_busy_port_is_left_and_a_free_one_taken() -> None:
         free = _free_port(taken)
         assert free not in (0, taken)
     assert _free_port(free) == free
+
+
+def test_one_airflow_a_home_and_its_folder_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "below" / "a hall 图", contracts=tmp_path)
+    first, second = AirflowService(settings), AirflowService(settings)
+    before = os.umask(0)
+    try:
+        first._claim()
+        with pytest.raises(UsageError, match="Airflow of this SLUICE_HOME already runs") as caught:
+            second._claim()
+    finally:
+        os.umask(before)
+        first.stop()
+    assert caught.value.where == "it is just starting"
+    for path in (settings.home.parent, settings.home, settings.airflow):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    assert stat.S_IMODE((settings.airflow / "service.lock").stat().st_mode) == 0o600
+    second._claim()  # the lock went with the first
+    second.stop()
 
 
 def test_a_run_has_one_uuid_and_dags_dont_share_them() -> None:

@@ -135,7 +135,9 @@ def test_every_cell_holds_the_persons_and_numbers_of_the_source(judge: duckdb.Du
 
 def test_what_is_left_out_is_nobodys_or_a_crowds(judge: duckdb.DuckDBPyConnection) -> None:
     """The attack: a total of all facts, known from elsewhere, minus all published cells."""
-    ((rest,),) = judge.execute("SELECT count(DISTINCT household_id) FROM placed WHERE cell IS NULL").fetchall()
+    ((rest,),) = judge.execute(
+        "SELECT count(DISTINCT household_id) FROM placed WHERE cell IS NULL"
+    ).fetchall()
     assert rest == 0 or rest >= 5
 
 

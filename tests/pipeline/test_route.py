@@ -79,7 +79,9 @@ def test_one_run_publishes_a_release_that_holds(home: Home) -> None:
     found = attest(home)
     assert (found.releases, found.files) == (1, 2)
     assert {"check", "receive", "validate", "anonymize", "publish"} <= set(said)
-    answer = home.catalog.query("SELECT min(n) FROM (SELECT count(*) AS n FROM small_shop.members GROUP BY born, town)")
+    answer = home.catalog.query(
+        "SELECT min(n) FROM (SELECT count(*) AS n FROM small_shop.members GROUP BY born, town)"
+    )
     assert answer.table.to_pylist()[0].popitem()[1] >= 4
     event = home.ledger.event(2)
     assert event.facts["quarantined"] == {"orders": BAD}
@@ -130,7 +132,9 @@ def test_windows_that_touch_are_releases_of_their_own(home: Home) -> None:
 
 
 @pytest.mark.parametrize("bounds", [(None, None), (1, 8), (6, 9), (2, 3), (None, 2)])
-def test_a_window_that_could_be_subtracted_from_another_is_refused(home: Home, bounds: tuple[int, int]) -> None:
+def test_a_window_that_could_be_subtracted_from_another_is_refused(
+    home: Home, bounds: tuple[int, int]
+) -> None:
     """The attack: January to June, then January to June and a day; the difference is that day's few persons."""
     route.run("small-shop", home=home, window=window(1, 7))
     with pytest.raises(PrivacyError, match="its window overlaps that of small_shop_"):
@@ -207,7 +211,9 @@ def test_a_changed_file_is_refused(home: Home, shop: Path, step: str) -> None:
 def test_a_handoff_of_another_step_is_refused(home: Home, shop: Path) -> None:
     """The attack: received tables handed to `publish`, past validation and anonymisation."""
     received = steps(home, shop, "validate")
-    with pytest.raises(IntegrityError, match="A handoff of step received came where one of anonymized is due"):
+    with pytest.raises(
+        IntegrityError, match="A handoff of step received came where one of anonymized is due"
+    ):
         route.publish(received, home=home)
     with pytest.raises(IntegrityError, match="where one of validated is due"):
         route.anonymize(received, home=home)
@@ -327,7 +333,9 @@ def test_a_window_of_a_contract_that_knows_no_time_is_refused(home: Home, shop: 
 
 
 def test_a_contract_out_of_force_moves_nothing(home: Home, shop: Path) -> None:
-    shop.write_text(shop.read_text(encoding="utf-8").replace("status: active", "status: draft"), encoding="utf-8")
+    shop.write_text(
+        shop.read_text(encoding="utf-8").replace("status: active", "status: draft"), encoding="utf-8"
+    )
     with pytest.raises(ContractError, match="status"):
         route.run("small-shop", home=home)
     assert kinds(home) == []
@@ -349,7 +357,7 @@ def test_a_tampered_row_of_the_ledger_is_found(home: Home) -> None:
             columns = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")')]
             if {"key", "value"} <= set(columns):
                 changed += database.execute(
-                    f"UPDATE \"{table}\" SET value = CAST(replace(CAST(value AS TEXT), '\"orders\":7', '\"orders\":6') AS BLOB) "
+                    f'UPDATE "{table}" SET value = CAST(replace(CAST(value AS TEXT), \'"orders":7\', \'"orders":6\') AS BLOB) '
                     "WHERE key LIKE 'ledger/leaf/%' AND CAST(value AS TEXT) LIKE '%\"orders\":7%'"
                 ).rowcount
     assert changed == 1
@@ -368,7 +376,10 @@ def test_a_tampered_published_file_is_found(home: Home) -> None:
 def test_a_report_that_was_made_to_look_better_is_found(home: Home) -> None:
     release = route.run("small-shop", home=home).release
     report = home.catalog.documents(release.release)["disclosure.json"]
-    report.write_text(report.read_text(encoding="utf-8").replace('"risk_largest": 0.', '"risk_largest": 0.0'), encoding="utf-8")
+    report.write_text(
+        report.read_text(encoding="utf-8").replace('"risk_largest": 0.', '"risk_largest": 0.0'),
+        encoding="utf-8",
+    )
     with pytest.raises(IntegrityError, match=r"The report disclosure\.json beside release"):
         attest(home)
 

@@ -119,7 +119,9 @@ def people(count: int = 60, seed: int = 1) -> pa.Table:
         {
             "person": np.arange(1000, 1000 + count),
             "age": rng.integers(18, 90, count),
-            "post code": pa.array([None if i % 9 == 0 else f"{rng.integers(1000, 1020)}" for i in range(count)]),
+            "post code": pa.array(
+                [None if i % 9 == 0 else f"{rng.integers(1000, 1020)}" for i in range(count)]
+            ),
             "illness": pa.array(rng.choice(["flu", "gout", "none"], count)),
             "phone": pa.array([f"+86-139-{i:08d}" for i in range(count)]),
         }
@@ -149,10 +151,18 @@ def validated(folder: Path, tables: Mapping[str, pa.Table], agreed: Contract) ->
         path = folder / f"{number}.parquet"
         pq.write_table(table, path)
         files[name] = TableFile(
-            name=name, path=path, rows=table.num_rows, size_bytes=path.stat().st_size, sha256=file_digest(path)
+            name=name,
+            path=path,
+            rows=table.num_rows,
+            size_bytes=path.stat().st_size,
+            sha256=file_digest(path),
         )
     return validated_from(
-        contract_id=agreed.id, contract_digest=agreed.digest, window=Window(), source_digest="1" * 64, tables=files
+        contract_id=agreed.id,
+        contract_digest=agreed.digest,
+        window=Window(),
+        source_digest="1" * 64,
+        tables=files,
     )
 
 
@@ -197,7 +207,13 @@ def test_reference_tables_lose_their_identifiers(tmp_path: Path) -> None:
 
 
 def test_a_sorted_source_does_not_rank_its_pseudonyms(tmp_path: Path) -> None:
-    many = pa.table({"shop": [f"s{i:03}" for i in range(200)], "owner": [f"o{i:03}" for i in range(200)], "till": ["t"] * 200})
+    many = pa.table(
+        {
+            "shop": [f"s{i:03}" for i in range(200)],
+            "owner": [f"o{i:03}" for i in range(200)],
+            "till": ["t"] * 200,
+        }
+    )
     published = pq.read_table(safe(tmp_path, contract(SHOPS), shops=many).tables["shops"].path)
     assert sorted(published["shop"].to_pylist()) == many["shop"].to_pylist() != published["shop"].to_pylist()
     plain = replace(SHOPS, columns=(SHOPS.columns[0],))
@@ -221,13 +237,16 @@ def test_the_order_of_rows_tells_nothing_of_the_source(tmp_path: Path) -> None:
     forward = safe(tmp_path / "a", agreed, people=table, visits=visits())
     keys = KeyStore(tmp_path / "a" / "keys").contract_keys(agreed.id)
     backward = anonymize(
-        validated(tmp_path / "b", {"people": table.take(list(range(199, -1, -1))), "visits": visits()}, agreed),
+        validated(
+            tmp_path / "b", {"people": table.take(list(range(199, -1, -1))), "visits": visits()}, agreed
+        ),
         agreed,
         keys,
         out=tmp_path / "b-out",
     )
     as_sets = [
-        sorted(map(str, pq.read_table(result.tables["people"].path).to_pylist())) for result in (forward, backward)
+        sorted(map(str, pq.read_table(result.tables["people"].path).to_pylist()))
+        for result in (forward, backward)
     ]
     assert as_sets[0] == as_sets[1]
     pseudonyms = pq.read_table(forward.tables["people"].path)
@@ -240,7 +259,9 @@ def test_the_order_of_rows_tells_nothing_of_the_source(tmp_path: Path) -> None:
 
 def _pseudonyms(table: pa.Table, agreed: Contract, folder: Path) -> list[bytes]:
     keys = KeyStore(folder / "keys").contract_keys(agreed.id)
-    result: list[bytes] = pseudonymize(table["person"], keys.derive("pseudonym", "firm", "person")).to_pylist()
+    result: list[bytes] = pseudonymize(
+        table["person"], keys.derive("pseudonym", "firm", "person")
+    ).to_pylist()
     return result
 
 
@@ -258,7 +279,11 @@ def test_doing_it_again_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_two_contracts_pseudonyms_never_meet(tmp_path: Path) -> None:
     one, other = contract(PEOPLE), replace(contract(PEOPLE), id="another")
     seen = [
-        set(pq.read_table(safe(tmp_path / agreed.id, agreed, people=people()).tables["people"].path)["person"].to_pylist())
+        set(
+            pq.read_table(safe(tmp_path / agreed.id, agreed, people=people()).tables["people"].path)[
+                "person"
+            ].to_pylist()
+        )
         for agreed in (one, other)
     ]
     assert not seen[0] & seen[1]
@@ -267,7 +292,12 @@ def test_two_contracts_pseudonyms_never_meet(tmp_path: Path) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.lists(
-        st.tuples(st.integers(1, 15), st.integers(20, 25), st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", None])),
+        st.tuples(
+            st.integers(1, 15),
+            st.integers(20, 25),
+            st.sampled_from(["a", "b", None]),
+            st.sampled_from(["x", "y", None]),
+        ),
         max_size=60,
     ),
     k=st.integers(2, 4),
@@ -291,7 +321,9 @@ def test_any_people_are_safe_or_refused(
     except PrivacyError:
         assert not (tmp_path / "out").exists()
         everyone = pa.table({"p": table["person"], "s": table["illness"]})
-        assert k_anonymity(everyone, [], unit="p") < k or l_diversity(everyone, [], sensitive="s", unit="p") < 2
+        assert (
+            k_anonymity(everyone, [], unit="p") < k or l_diversity(everyone, [], sensitive="s", unit="p") < 2
+        )
         return
     published = pq.read_table(result.tables["people"].path)
     assert published.num_rows == len(data)
@@ -309,7 +341,11 @@ def test_a_person_at_both_ends_is_left_out_where_the_contract_allows(tmp_path: P
     plain = replace(PEOPLE, columns=tuple(c for c in PEOPLE.columns if c.name != "post code"))
     many = people()
     low, high = min(many["age"].to_pylist()), max(many["age"].to_pylist())
-    far = {**{name: many[name].slice(0, 2) for name in many.column_names}, "person": [1, 1], "age": [low, high]}
+    far = {
+        **{name: many[name].slice(0, 2) for name in many.column_names},
+        "person": [1, 1],
+        "age": [low, high],
+    }
     table = pa.concat_tables([many, pa.table(far, schema=many.schema)])
     glued = safe(tmp_path / "a", contract(plain), people=table)
     told: Any = glued.report["subjects"]
@@ -441,13 +477,19 @@ def test_files_are_private_and_the_report_lies_beside_them(tmp_path: Path) -> No
     result = safe(tmp_path, contract(PEOPLE), people=people())
     for path in [file.path for file in result.tables.values()] + list(result.documents.values()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert json.loads(result.documents["disclosure.json"].read_text()) == json.loads(json.dumps(dict(result.report)))
+    assert json.loads(result.documents["disclosure.json"].read_text()) == json.loads(
+        json.dumps(dict(result.report))
+    )
     assert not (tmp_path / "out" / "spill").exists()
 
 
 def _alone(table: pa.Table) -> pa.Table:
     """The first row with an age that nobody else has."""
-    return table.set_column(1, "age", pa.array(["?", *table["age"].to_pylist()[1:]])) if "age" in table.column_names else table
+    return (
+        table.set_column(1, "age", pa.array(["?", *table["age"].to_pylist()[1:]]))
+        if "age" in table.column_names
+        else table
+    )
 
 
 def _one_illness(table: pa.Table) -> pa.Table:
@@ -483,7 +525,9 @@ def test_a_fault_of_the_engine_is_found_on_the_written_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pa.Table], pa.Table], said: str
 ) -> None:
     """The engine is made to write what breaks a limit; the files are measured again, and nothing of them stays."""
-    monkeypatch.setattr("privacy.anonymize._write", lambda table, target: pq.write_table(fault(table), target))
+    monkeypatch.setattr(
+        "privacy.anonymize._write", lambda table, target: pq.write_table(fault(table), target)
+    )
     with pytest.raises(PrivacyError, match=re.escape(said)):
         safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
     assert not (tmp_path / "out").exists()

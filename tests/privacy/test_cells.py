@@ -21,11 +21,15 @@ PLAN = CellPlan(
     count_name="persons",
     dimensions=(
         Dimension(
-            name="goods", levels=(Level(label="goods", column="good"), Level(label="department", column="dep't"))
+            name="goods",
+            levels=(Level(label="goods", column="good"), Level(label="department", column="dep't")),
         ),
         Dimension(
             name="week",
-            levels=(Level(label="week", column="week"), Level(label="4 weeks", column="week", width=4, origin=1)),
+            levels=(
+                Level(label="week", column="week"),
+                Level(label="4 weeks", column="week", width=4, origin=1),
+            ),
         ),
     ),
     measures=(
@@ -45,14 +49,19 @@ SCHEMA = pa.schema(
 def publish(facts: list[Fact], k: int, plan: CellPlan = PLAN) -> tuple[list[dict[str, Any]], CellCounts]:
     with duckdb.connect() as con:
         columns = zip(*facts, strict=True) if facts else [[] for _ in SCHEMA]
-        con.register("facts", pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA))
+        con.register(
+            "facts",
+            pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA),
+        )
         counts = build_cells(con, facts="facts", unit="person", segment="segment", plan=plan, k=k)
         cells = con.sql("FROM cells").to_arrow_table()
     assert tuple(cells.column_names) == columns_of(plan)
     return cells.to_pylist(), counts
 
 
-def as_seen_by_a_recipient(facts: list[Fact], cells: list[dict[str, Any]]) -> tuple[dict[int, list[Fact]], list[Fact]]:
+def as_seen_by_a_recipient(
+    facts: list[Fact], cells: list[dict[str, Any]]
+) -> tuple[dict[int, list[Fact]], list[Fact]]:
     """Each fact's cell: the finest published cell whose key the fact has. Returns facts by cell, and those in none."""
 
     def keys(fact: Fact) -> list[tuple[Any, ...]]:
@@ -116,7 +125,9 @@ def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact]
         assert cell["baskets"] == len({fact[5] for fact in own})
         pieces = [fact[6] for fact in own if fact[6] is not None]
         assert cell["pieces"] == (sum(pieces) if pieces else None)
-        assert not pieces or len({fact[0] for fact in own if fact[6] is not None}) >= k, "a sum over fewer than k persons"
+        assert not pieces or len({fact[0] for fact in own if fact[6] is not None}) >= k, (
+            "a sum over fewer than k persons"
+        )
         assert cell["sales"] == pytest.approx(sum(fact[7] for fact in own), abs=1e-9)
     assert counts.facts == len(facts)
     assert counts.suppressed_facts == len(outside)
@@ -177,7 +188,10 @@ def test_a_small_cell_gives_up_its_segment_first() -> None:
     facts = [fact(p, "milk", 1, "A") for p in (1, 2, 3)] + [fact(p, "milk", 1, "B") for p in (4, 5)]
     facts += [fact(6, "milk", 1, "C")]
     cells, _ = publish(facts, 3)
-    assert [(cell["segment"], cell["goods"], cell["persons"]) for cell in cells] == [("(rest)", "milk", 3), ("A", "milk", 3)]
+    assert [(cell["segment"], cell["goods"], cell["persons"]) for cell in cells] == [
+        ("(rest)", "milk", 3),
+        ("A", "milk", 3),
+    ]
 
 
 def test_then_the_goods_and_then_the_week() -> None:

@@ -58,8 +58,10 @@ def test_a_run_is_never_called_by_the_values_at_its_ends(values: pa.Array, shown
     assert hierarchy.loss([1], [3]).tolist() == [named.covers]
 
 
-@given(st.lists(st.decimals(-10**6, 10**6, places=2), min_size=3, max_size=30, unique=True), st.data())
-def test_a_range_holds_its_run_and_shows_no_end_with_all_its_digits(values: list[Decimal], data: st.DataObject) -> None:
+@given(st.lists(st.decimals(-(10**6), 10**6, places=2), min_size=3, max_size=30, unique=True), st.data())
+def test_a_range_holds_its_run_and_shows_no_end_with_all_its_digits(
+    values: list[Decimal], data: st.DataObject
+) -> None:
     ordered = sorted(values)
     hierarchy = Hierarchy.of(NATURAL, pa.array(ordered, pa.decimal128(18, 2)), column="t.q")
     first = data.draw(st.integers(0, len(ordered) - 2))

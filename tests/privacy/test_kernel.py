@@ -38,7 +38,9 @@ def diversity(tuples: Tuples, mask: np.ndarray) -> int:
         values = tuples.sensitive[mask, j]
         least = min(least, len(set(values.tolist()) - {-1}))
         if tuples.units is not None:
-            having = {(v, u) for v, u in zip(values.tolist(), tuples.units[mask].tolist(), strict=True) if v >= 0}
+            having = {
+                (v, u) for v, u in zip(values.tolist(), tuples.units[mask].tolist(), strict=True) if v >= 0
+            }
             most = max((sum(v == value for v, _ in having) for value in {v for v, _ in having}), default=0)
             least = min(least, persons(tuples, mask) - most + 1)
     return least
@@ -93,7 +95,10 @@ def test_the_order_of_tuples_says_nothing(by_unit: bool, data: st.DataObject, k:
 @given(tuples=tuple_sets(by_unit=False), k=st.integers(2, 4))
 def test_parts_are_boxes_that_do_not_overlap(tuples: Tuples, k: int) -> None:
     part = partition(tuples, k=k, l_distinct=1)
-    boxes = [(tuples.codes[part == p].min(axis=0), tuples.codes[part == p].max(axis=0)) for p in range(part.max() + 1)]
+    boxes = [
+        (tuples.codes[part == p].min(axis=0), tuples.codes[part == p].max(axis=0))
+        for p in range(part.max() + 1)
+    ]
     for a in range(len(boxes)):
         for b in range(a):
             apart = (boxes[a][1] < boxes[b][0]) | (boxes[b][1] < boxes[a][0])

@@ -11,7 +11,12 @@ from core.errors import PrivacyError
 from privacy.measures import class_sizes, k_anonymity, l_diversity
 
 ROWS = st.lists(
-    st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 2), st.integers(0, 6), st.sampled_from(["x", "y", None])),
+    st.tuples(
+        st.sampled_from(["a", "b", None]),
+        st.integers(0, 2),
+        st.integers(0, 6),
+        st.sampled_from(["x", "y", None]),
+    ),
     max_size=40,
 )
 
@@ -39,9 +44,15 @@ def test_it_counts_as_plain_python_counts(rows: list[tuple[str | None, int, int,
 
     sizes = class_sizes(table, ["q 1", 'q"2'], unit="unit")
     assert sizes.classes == len(units)
-    assert sizes.smallest == min(map(len, units.values()), default=0) == k_anonymity(table, ["q 1", 'q"2'], unit="unit")
+    assert (
+        sizes.smallest
+        == min(map(len, units.values()), default=0)
+        == k_anonymity(table, ["q 1", 'q"2'], unit="unit")
+    )
     assert sizes.singletons == sum(len(people) == 1 for people in units.values())
-    assert l_diversity(table, ["q 1", 'q"2'], sensitive="s", unit="unit") == min(map(diversity, units), default=0)
+    assert l_diversity(table, ["q 1", 'q"2'], sensitive="s", unit="unit") == min(
+        map(diversity, units), default=0
+    )
 
 
 def test_what_everybody_has_is_known_of_everybody() -> None:
