@@ -143,7 +143,7 @@ def _renumbered(codes: Codes, part: npt.NDArray[np.int32]) -> npt.NDArray[np.int
 @njit(cache=True, nogil=True)
 def _split_once(
     codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit, cardinality
-):  # type: ignore[no-untyped-def]
+):
     """Cuts one slice of `order`; returns where the right part starts, or -1 when no cut is safe."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -172,7 +172,7 @@ def _subtree(
     by_unit,
     cardinality,
     ends,
-):  # type: ignore[no-untyped-def]
+):
     """Cuts one slice of `order` until no part can be cut; marks the last index of each part in `ends`."""
     columns = distinct.shape[1]
     rank = np.empty(end - start, np.int32)
@@ -194,7 +194,7 @@ def _subtree(
 
 
 @njit(cache=True, nogil=True)
-def _ranked(codes, weights, order, start, end, j, low, high, rank):  # type: ignore[no-untyped-def]
+def _ranked(codes, weights, order, start, end, j, low, high, rank):
     """Distinct codes of dimension j in a slice, ascending, with their weights; fills `rank` with each tuple's place."""
     m = end - start
     span = high - low + 1
@@ -238,7 +238,7 @@ def _ranked(codes, weights, order, start, end, j, low, high, rank):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def _first_and_last(distinct, order, start, end, column, rank, count, seen, first, last, generation):  # type: ignore[no-untyped-def]
+def _first_and_last(distinct, order, start, end, column, rank, count, seen, first, last, generation):
     """For each threshold q: distinct values of `column` that start at or before q, and that end at or before q."""
     generation[0] += 1
     stamp = generation[0]
@@ -271,7 +271,7 @@ def _first_and_last(distinct, order, start, end, column, rank, count, seen, firs
 
 
 @njit(cache=True, nogil=True)
-def _most_shared(distinct, counted, order, start, end, column, rank, count, tally):  # type: ignore[no-untyped-def]
+def _most_shared(distinct, counted, order, start, end, column, rank, count, tally):
     """For each threshold q: how many persons share the commonest value of `column` at or before q, and after q."""
     m = end - start
     begins = np.zeros(count + 1, np.int64)
@@ -312,7 +312,7 @@ def _most_shared(distinct, counted, order, start, end, column, rank, count, tall
 
 
 @njit(cache=True, nogil=True)
-def _split(  # type: ignore[no-untyped-def]
+def _split(
     codes, weights, distinct, counted, places, offsets, order, start, end, k, l_distinct, by_unit,
     rank, seen, first, last, generation, tally,
 ):  # fmt: skip
