@@ -6,20 +6,23 @@ A crash between any two of these steps leaves the releases that readers see as t
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.events import EventKind
 from audit.ledger import Receipt
-from catalog.delta import commit
+from catalog.delta import commit, remove_unnamed
 from catalog.manifest import Manifests
 from catalog.query import Answer, answer
 from catalog.release import Release, ReleaseTable, Staged
 from catalog.staging import check, clear_unfinished, folder_name, locked, place, place_document
 from contracts.model import Contract
 from core.clock import Clock, utc_now
-from core.errors import CatalogError, IntegrityError, InternalError, UsageError
+from core.errors import CatalogError, ConflictError, IntegrityError, InternalError, UsageError
 from core.folder import UNFIT
 from core.proof import TableFile, prover, set_digest
 from core.store import Store
@@ -54,6 +57,20 @@ class Catalog:
         self._manifests = Manifests(store, self._root)
         self._clock = clock
         self._lock_wait_s = lock_wait_s
+        self._mine = threading.local()
+
+    @contextmanager
+    def publishing(self, contract: Contract) -> Iterator[None]:
+        """One run at a time stages and reveals under a contract; what is decided in the block holds until its end.
+
+        A run that decides by what is published takes it around all of that, `stage` and `reveal` included; each of them
+        takes it by itself otherwise. Raises ConflictError when another run holds it for longer than lock_wait_s.
+        """
+        if contract.slug in self._held():
+            yield
+            return
+        with self._locked(contract.slug, self._lock_wait_s, f"under contract {contract.id}"):
+            yield
 
     def stage(self, safe: Anonymized, contract: Contract) -> Staged:
         """Copies a safe release into its tables' folders, where no commit names it yet; may be done again.
@@ -81,7 +98,7 @@ class Catalog:
             raise IntegrityError(
                 "The release's digest isn't that of its tables.", remedy="Start the run again."
             )
-        with self._locked(contract):
+        with self.publishing(contract):
             published = self._manifests.of(contract.slug, contract.id).find(safe.release)
             _same_as_published(published, safe.release, safe.digest)
             self._refuse_taken(safe.release, contract)
@@ -110,7 +127,7 @@ class Catalog:
         """
         _speaks_of(receipt, staged)  # 1
         _belongs(staged.contract_id, staged.contract_digest, contract)  # 2
-        with self._locked(contract):
+        with self.publishing(contract):
             manifest = self._manifests.of(contract.slug, contract.id)
             published = manifest.find(staged.release)
             _same_as_published(published, staged.release, staged.digest)  # 3
@@ -148,6 +165,22 @@ class Catalog:
                 published_at=self._clock(),
             )
 
+    def sweep(self) -> int:
+        """Removes the files that crashed runs staged or half wrote, and that no release came to name; gives how many.
+
+        A contract under which something is being published right now is left for another time.
+        """
+        removed = 0
+        for folder in sorted((self._root / "tables").glob("*")):
+            with suppress(ConflictError), self._locked(folder.name, 0.0, "there"):
+                manifest = next((each for each in self._manifests if each.slug == folder.name), None)
+                releases = manifest.releases if manifest else ()
+                named = {(Path(table.uri), table.file) for release in releases for table in release.tables}
+                for table in sorted(folder.iterdir()):
+                    removed += remove_unnamed(table, {file for uri, file in named if uri == table})
+                removed += self._remove_reports(folder.name, {release.release for release in releases})
+        return removed
+
     def find(self, release: str) -> Release | None:
         """The published release of that name, or None."""
         return next((found for manifest in self._manifests if (found := manifest.find(release))), None)
@@ -177,6 +210,32 @@ class Catalog:
             raise CatalogError("That isn't a release's name.", remedy="See `sluice catalog list`.")
         return self._root / "reports" / release
 
+    def _remove_reports(self, slug: str, published: set[str]) -> int:
+        """Removes the reports of a contract's releases that were staged and never published; gives how many files."""
+        ours = re.compile(rf"{re.escape(slug)}_[0-9a-f]+")
+        removed = 0
+        for folder in sorted((self._root / "reports").glob(f"{slug}_*")):
+            if ours.fullmatch(folder.name) and folder.name not in published:
+                removed += len(list(folder.iterdir()))
+                shutil.rmtree(folder, ignore_errors=True)
+        return removed
+
+    def _held(self) -> set[str]:
+        """The slugs whose lock this thread holds."""
+        held: set[str] | None = getattr(self._mine, "slugs", None)
+        if held is None:
+            held = self._mine.slugs = set()
+        return held
+
+    @contextmanager
+    def _locked(self, slug: str, wait_s: float, what: str) -> Iterator[None]:
+        with locked(self._root / "locks" / f"{slug}.lock", wait_s=wait_s, what=what):
+            self._held().add(slug)
+            try:
+                yield
+            finally:
+                self._held().discard(slug)
+
     def _place(self, file: TableFile, release: str, contract: Contract) -> TableFile:
         folder = self._root / "tables" / contract.slug / folder_name(file.name)
         clear_unfinished(folder)
@@ -189,10 +248,6 @@ class Catalog:
             if not _DOCUMENT.fullmatch(name):
                 raise InternalError("A document beside a release needs a plain file name.")
             place_document(path, folder / name)
-
-    def _locked(self, contract: Contract) -> AbstractContextManager[None]:
-        path = self._root / "locks" / f"{contract.slug}.lock"
-        return locked(path, wait_s=self._lock_wait_s, what=f"under contract {contract.id}")
 
     def _refuse_taken(self, release: str, contract: Contract) -> None:
         """In SQL a release's name and a contract's slug stand in the same place: none may mean two things."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from catalog.staging import cannot_write, sync_file, sync_folder
+from catalog.staging import cannot_write, clear_unfinished
 from core.errors import CatalogError, ConflictError
+from core.files import sync
 from core.proof import TableFile
 
 RELEASE, SHA256 = "sluice.release", "sluice.sha256"
@@ -59,6 +60,20 @@ def open_table(folder: Path, version: int | None = None) -> DeltaTable | None:
 def files_of(table: DeltaTable) -> list[str]:
     """The names of a version's files. Ours need no escapes, so the last part of each URI is the name."""
     return [uri.rsplit("/", 1)[-1] for uri in table.file_uris()]
+
+
+def remove_unnamed(folder: Path, named: Collection[str]) -> int:
+    """Removes a table's data files that are neither in `named` nor in its newest version; gives how many.
+
+    Only under the contract's lock, or it hits what another run just staged.
+    """
+    clear_unfinished(folder)
+    table = open_table(folder)
+    kept = {*named, *(files_of(table) if table is not None else ())}
+    left = [file for file in folder.glob("part-*.parquet") if file.name not in kept]
+    for file in left:
+        file.unlink(missing_ok=True)
+    return len(left)
 
 
 def _is_newest(table: DeltaTable, file: TableFile, release: str) -> bool:
@@ -160,9 +175,9 @@ def _json(value: Any) -> Any:
 def _make_durable(log: Path, version: int) -> None:
     # delta-rs leaves the commit in the page cache; the manifest, which is durable, must not outlive it.
     try:
-        sync_file(log / f"{version:020}.json")
-        sync_folder(log)
-        sync_folder(log.parent)
+        sync(log / f"{version:020}.json")
+        sync(log)
+        sync(log.parent)
     except OSError as error:
         raise cannot_write(error, log) from None
 

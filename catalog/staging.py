@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.digest import file_digest
-from core.errors import ConflictError, IntegrityError, StateError
+from core.errors import IntegrityError, StateError
+from core.files import sync
+from core.lock import exclusive
 from core.proof import TableFile
 
 _PIECE_BYTES = 1 << 20
 _UNFINISHED = ".unfinished-"
-_POLL_S = 0.02
 
 
 def folder_name(table: str) -> str:
@@ -75,7 +74,7 @@ def make_folder(folder: Path) -> None:
     try:
         for each in reversed(missing):
             each.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(each.parent)
+            sync(each.parent)
     except OSError as error:
         raise cannot_write(error, folder) from None
 
@@ -88,44 +87,19 @@ def clear_unfinished(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait_s: float, what: str) -> Iterator[None]:
-    """Holds an exclusive lock on `path` among this machine's processes and threads; a crash frees it.
+    """Holds a contract's lock among this machine's processes and threads; a crash frees it.
 
-    Raises ConflictError when somebody else holds it for longer than `wait_s`.
+    Raises ConflictError when somebody else holds it for longer than `wait_s`, StateError.
     """
     make_folder(path.parent)
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise cannot_write(error, path) from None
-    try:
-        until = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise ConflictError(
-                        f"Another run is publishing {what} right now.", remedy="Run again when it has ended."
-                    ) from None
-                time.sleep(_POLL_S)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(
+                exclusive(path, wait_s=wait_s, what=f"Another run is publishing {what} right now.")
+            )
+        except OSError as error:
+            raise cannot_write(error, path) from None
         yield
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Makes a file's bytes durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's list of names durable."""
-    sync_file(folder)
 
 
 def cannot_write(error: OSError, path: Path) -> StateError:
@@ -144,9 +118,9 @@ def _written(target: Path) -> Iterator[Path]:
     try:
         yield unfinished
         # The bytes before the name, the name before anyone relies on it.
-        sync_file(unfinished)
+        sync(unfinished)
         os.replace(unfinished, target)
-        sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise cannot_write(error, target) from None
     finally:

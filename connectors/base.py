@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,16 +11,16 @@ from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from connectors.cast import arrow_type, cast
+from connectors.content import ContentDigest, blocks
 from contracts.model import Contract, Table
 from core.digest import document_digest, file_digest
 from core.errors import ContractError, SourceError
+from core.keys import FileKey
+from core.parquet import writer
 from core.progress import Progress, silent
 from core.proof import Received, TableFile, Window, prover
-
-ROW_GROUP_ROWS = 1 << 18
 
 received_from = prover(Received)
 
@@ -39,11 +38,18 @@ class Connector(Protocol):
 
 
 def receive(
-    connector: Connector, contract: Contract, window: Window, *, out: Path, progress: Progress = silent
+    connector: Connector,
+    contract: Contract,
+    window: Window,
+    *,
+    out: Path,
+    key: FileKey | None = None,
+    progress: Progress = silent,
 ) -> Received:
     """Every table of the contract as `out`/table-<n>.parquet, n its place in the contract from 0, and the proof that they came whole.
 
     out: made anew with mode 0700, its files 0600; whatever stood there before is gone. Row order is the source's.
+    key: what the files are encrypted under; without one they are plain.
     A table with a time column is cut to the window; a row without a time lies in no bounded window.
     Raises SourceError, and leaves no `out`, when a table is missing, broken or doesn't fit the contract.
     """
@@ -55,10 +61,11 @@ def receive(
         raise _cannot_write(error, out) from None
     try:
         tables: dict[str, TableFile] = {}
+        contents: dict[str, str] = {}
         for number, table in enumerate(contract.tables):
             progress(f"receive {table.name}", number / len(contract.tables))
-            tables[table.name] = _receive_table(
-                connector, contract, table, window, path=out / file_name(number), progress=progress
+            tables[table.name], contents[table.name] = _receive_table(
+                connector, contract, table, window, path=out / file_name(number), key=key, progress=progress
             )
         progress("receive", 1.0)
         return received_from(
@@ -66,7 +73,7 @@ def receive(
             contract_digest=contract.digest,
             window=window,
             tables=tables,
-            digest=received_digest(tables),
+            digest=received_digest(contents),
         )
     except BaseException:  # an interrupt too: raw data doesn't stay behind
         shutil.rmtree(out, ignore_errors=True)
@@ -78,9 +85,9 @@ def file_name(number: int) -> str:
     return f"table-{number}.parquet"
 
 
-def received_digest(tables: Mapping[str, TableFile]) -> str:
-    """SHA-256 over what came, hex: the RFC 8785 form of [[table, file digest], ...] in the contract's order."""
-    return document_digest([[name, file.sha256] for name, file in tables.items()])
+def received_digest(contents: Mapping[str, str]) -> str:
+    """SHA-256 over what came, hex: the RFC 8785 form of [[table, digest of its rows], ...] in the contract's order."""
+    return document_digest([[name, digest] for name, digest in contents.items()])
 
 
 def source_names(table: Table) -> list[str]:
@@ -143,22 +150,28 @@ def _listed(names: Sequence[str], most: int = 40) -> str:
 
 
 def _receive_table(
-    connector: Connector, contract: Contract, table: Table, window: Window, *, path: Path, progress: Progress
-) -> TableFile:
-    rows = 0
-    groups = _row_groups(_fitting(connector, contract, table, window))
+    connector: Connector,
+    contract: Contract,
+    table: Table,
+    window: Window,
+    *,
+    path: Path,
+    key: FileKey | None,
+    progress: Progress,
+) -> tuple[TableFile, str]:
+    """The table's file, and the digest of its rows: the same rows encrypted twice aren't the same file."""
+    rows, content = 0, ContentDigest(_schema(table))
     try:
-        with (
-            os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as sink,
-            pq.ParquetWriter(sink, _schema(table), compression="zstd") as writer,
-        ):
-            for group in groups:
-                writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-                rows += group.num_rows
+        with writer(path, _schema(table), key) as file:
+            for block in blocks(_fitting(connector, contract, table, window)):
+                file.write(block)
+                content.add(block)
+                rows += block.num_rows
                 progress(f"receive {table.name}: {rows:,} rows")
+        size = path.stat().st_size
         return TableFile(
-            name=table.name, path=path, rows=rows, size_bytes=path.stat().st_size, sha256=file_digest(path)
-        )
+            name=table.name, path=path, rows=rows, size_bytes=size, sha256=file_digest(path), key=key
+        ), content.hex()
     except (pa.ArrowException, OSError) as error:  # reading raises SourceError, so this is the writing
         raise _cannot_write(error, path) from None
 
@@ -212,23 +225,6 @@ def _within(rows: pa.Table, table: Table, window: Window) -> pa.Table:
 
 def _utc(at: datetime) -> pa.Scalar:
     return pa.scalar(at.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
-
-
-def _row_groups(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of ROW_GROUP_ROWS, so that the file's bytes don't hang on how the source cut its batches."""
-    waiting: list[pa.Table] = []
-    count = 0
-    for part in parts:
-        waiting.append(part)
-        count += part.num_rows
-        if count >= ROW_GROUP_ROWS:
-            rows = pa.concat_tables(waiting)
-            whole = count - count % ROW_GROUP_ROWS
-            for start in range(0, whole, ROW_GROUP_ROWS):
-                yield rows.slice(start, ROW_GROUP_ROWS).combine_chunks()
-            waiting, count = [rows.slice(whole)], count - whole
-    if count:
-        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _cannot_write(error: Exception, path: Path) -> SourceError:

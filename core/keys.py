@@ -3,6 +3,8 @@
     wrapping.key          32 random bytes
     hall.json             the Ed25519 key that signs checkpoints, sealed under the wrapping key
     contract-<hash>.json  a contract's root key, 32 random bytes, sealed under the wrapping key
+    run-<uuid>.json       the key of a run's raw files, 32 random bytes, sealed too; gone when the run ends
+    platform-<hash>.json  the X25519 key that opens a platform's quarantine where it gave none of its own; sealed too
 
 A root key is random and never derived from a master: destroying one file makes one contract's pseudonyms unlinkable
 for good, and no other key tells anything about it. Sealing is AES-256-GCM with the key's name as associated data, so
@@ -16,11 +18,12 @@ import os
 import re
 import secrets
 import stat
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -28,7 +31,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.digest import sha256_hex
 from core.errors import IntegrityError, InternalError, StateError, UsageError
-from core.files import create_whole
+from core.files import create_whole, sync
+from core.sealing import OpeningKey
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -66,6 +70,33 @@ class ContractKeys:
         raise InternalError("A contract's keys can't be copied or pickled.", remedy="Pass the contract's id.")
 
 
+class FileKey:
+    """The key of encrypted files, 32 bytes for AES-256. Can't be printed, copied or pickled. name: what an engine calls it."""
+
+    __slots__ = ("_key", "name")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != _KEY_BYTES:
+            raise InternalError(f"A file key has {_KEY_BYTES} bytes.")
+        self.name = f"key_{secrets.token_hex(8)}"
+        self._key = key
+
+    @classmethod
+    def fresh(cls) -> FileKey:
+        """A new random key."""
+        return cls(secrets.token_bytes(_KEY_BYTES))
+
+    def reveal(self) -> bytes:
+        """The key itself, for the engine that reads or writes the file, and for nobody else."""
+        return self._key
+
+    def __repr__(self) -> str:
+        return "FileKey(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise InternalError("A file key can't be copied or pickled.", remedy="Pass the run's id.")
+
+
 class Signer:
     """An Ed25519 key with the name it signs under (the log's origin). `audit.note` makes notes of its signatures."""
 
@@ -79,6 +110,14 @@ class Signer:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte Ed25519 signature (RFC 8032)."""
         return self._key.sign(message)
+
+    def signed(self, message: bytes, signature: bytes) -> bool:
+        """Whether this key made the signature over the message."""
+        try:
+            self._key.public_key().verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
 
     def __repr__(self) -> str:
         return f"Signer({self.name!r})"
@@ -111,6 +150,53 @@ class KeyStore:
             raise _wrong_seal(file)
         return ContractKeys(contract_id, root)
 
+    def make_run_key(self, run_id: str) -> FileKey:
+        """The key of a run's raw files, made when it isn't there. run_id: the run's UUID."""
+        return FileKey(self._sealed(self._run_file(run_id), "run", lambda: run_id)[1])
+
+    def run_key(self, run_id: str) -> FileKey | None:
+        """The key of a run's raw files; None when there is none: never made, or the run has ended."""
+        file = self._run_file(run_id)
+        try:
+            name, key = self._open(file, "run")
+        except FileNotFoundError:
+            return None
+        if name != run_id:
+            raise _wrong_seal(file)
+        return FileKey(key)
+
+    def destroy_run_key(self, run_id: str) -> None:
+        """Makes what was encrypted under a run's key unreadable for good; safe to call twice."""
+        file = self._run_file(run_id)
+        try:
+            with file.open(
+                "r+b"
+            ) as sealed:  # over the bytes first: a deleted file's blocks may lie about for long
+                sealed.write(secrets.token_bytes(os.fstat(sealed.fileno()).st_size))
+                sealed.flush()
+                os.fsync(sealed.fileno())
+            file.unlink(missing_ok=True)
+            sync(self._folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unusable(file, error) from None
+
+    def runs_with_key(self) -> tuple[str, ...]:
+        """The ids of the runs whose key is still there."""
+        return tuple(sorted(file.stem.removeprefix("run-") for file in self._folder.glob("run-*.json")))
+
+    def _run_file(self, run_id: str) -> Path:
+        return self._folder / f"run-{uuid.UUID(run_id)}.json"
+
+    def platform_key(self, platform: str) -> OpeningKey:
+        """The key of a platform that gave none of its own, made when it's first asked for. platform: its name."""
+        file = self._folder / f"platform-{sha256_hex(platform.encode())[:32]}.json"
+        name, secret = self._sealed(file, "platform", lambda: platform)
+        if name != platform:
+            raise _wrong_seal(file)
+        return OpeningKey.from_bytes(secret)
+
     def signer(self, origin: str | None = None) -> Signer:
         """The hall's key for checkpoints. The first call gives it a name for good: `origin`, or a random one.
 
@@ -140,6 +226,13 @@ class KeyStore:
             document = {"version": 1, "name": fresh, "nonce": nonce.hex(), "sealed": sealed.hex()}
             self._create(file, json.dumps(document, ensure_ascii=False).encode())
         # Read it back even when just made: if another process was first, its key is the one.
+        try:
+            return self._open(file, use)
+        except FileNotFoundError as error:
+            raise _unusable(file, error) from None
+
+    def _open(self, file: Path, use: str) -> tuple[str, bytes]:
+        """Name and secret of a sealed file. Raises FileNotFoundError when it isn't there."""
         try:
             document = json.loads(_read_private(file))
             nonce, sealed = bytes.fromhex(document["nonce"]), bytes.fromhex(document["sealed"])
@@ -180,6 +273,8 @@ def _read_private(file: Path) -> bytes:
         with file.open("rb") as source:
             _refuse_loose(os.fstat(source.fileno()).st_mode, file, "600")
             return source.read()
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise _unusable(file, error) from None
 

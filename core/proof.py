@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from core.digest import document_digest
 from core.errors import InternalError, UsageError
+
+if TYPE_CHECKING:
+    from core.keys import FileKey
 
 _building: ContextVar[type | None] = ContextVar("sluice_building", default=None)
 _claimed: set[type] = set()
@@ -96,13 +99,17 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFile:
-    """One table as one Parquet file. sha256: hex digest of the file's bytes; size_bytes: its length."""
+    """One table as one Parquet file; `core.parquet` opens it.
+
+    sha256: hex digest of the file's bytes; size_bytes: its length. key: what it's encrypted under, None for a plain file.
+    """
 
     name: str
     path: Path
     rows: int
     size_bytes: int
     sha256: str
+    key: FileKey | None = field(default=None, repr=False, compare=False)
 
 
 def set_digest(tables: Mapping[str, TableFile]) -> str:

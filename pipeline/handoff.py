@@ -7,7 +7,6 @@ it, before a proof type is built from it. A changed byte anywhere is an Integrit
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,15 @@ from typing import Any
 
 from core.digest import canonical, file_digest, sha256_hex
 from core.errors import IntegrityError
+from core.files import write_whole
+from core.keys import FileKey
 from core.proof import TableFile
+
+_REMADE = "remade"
+
+
+class RunGoneError(IntegrityError):
+    """What an earlier step of the run staged isn't there any more: the run has ended, or was swept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +50,7 @@ def write_handoff(folder: Path, step: str, content: Mapping[str, Any]) -> Handof
     """
     data = canonical({**content, "step": step, "salt": secrets.token_hex(16)})
     path = folder / f"{step}.json"
-    fresh = folder / f".{step}.json.new"
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, data)
     return Handoff(path=path, sha256=sha256_hex(data))
 
 
@@ -59,12 +59,10 @@ def read_handoff(handoff: Handoff) -> dict[str, Any]:
     try:
         data = handoff.path.read_bytes()
     except FileNotFoundError:
-        raise IntegrityError(
-            f"The run's {handoff.path.stem} step left nothing here any more.",
-            where=str(handoff.path),
-            remedy="A run's folder goes when it ends: clear the run from its first task, or start a new one.",
-        ) from None
+        raise _gone(handoff) from None
     if sha256_hex(data) != handoff.sha256:
+        if (handoff.path.parent / _REMADE).exists():
+            raise _gone(handoff)
         raise IntegrityError(
             f"The handoff of the {handoff.path.stem} step is not what that step wrote.",
             where=str(handoff.path),
@@ -72,6 +70,22 @@ def read_handoff(handoff: Handoff) -> dict[str, Any]:
         )
     content: dict[str, Any] = json.loads(data)
     return content
+
+
+def mark_remade(folder: Path) -> None:
+    """Says of a run's folder that its handoffs may have been made anew, so that earlier ones of the same step are gone.
+
+    Who would put the mark there to have a changed handoff taken gets none taken: it is made from the source again.
+    """
+    write_whole(folder / _REMADE, b"")
+
+
+def _gone(handoff: Handoff) -> RunGoneError:
+    return RunGoneError(
+        f"The run's {handoff.path.stem} step left nothing here any more.",
+        where=str(handoff.path),
+        remedy="A run's folder goes when it ends: clear the run from its first task, or start a new one.",
+    )
 
 
 def tables_as_json(tables: Mapping[str, TableFile], folder: Path) -> list[dict[str, Any]]:
@@ -88,8 +102,13 @@ def tables_as_json(tables: Mapping[str, TableFile], folder: Path) -> list[dict[s
     ]
 
 
-def tables_from_json(entries: list[dict[str, Any]], folder: Path) -> dict[str, TableFile]:
-    """Table files whose bytes were just held against their digests. Raises IntegrityError for a changed or lost file."""
+def tables_from_json(
+    entries: list[dict[str, Any]], folder: Path, key: FileKey | None = None
+) -> dict[str, TableFile]:
+    """Table files whose bytes were just held against their digests; key: what they are encrypted under.
+
+    Raises IntegrityError for a changed or lost file.
+    """
     tables = {}
     for entry in entries:
         path = folder / entry["path"]
@@ -106,5 +125,6 @@ def tables_from_json(entries: list[dict[str, Any]], folder: Path) -> dict[str, T
             rows=entry["rows"],
             size_bytes=entry["size_bytes"],
             sha256=entry["sha256"],
+            key=key,
         )
     return tables

@@ -12,6 +12,7 @@ from core.folder import prepare_home, usable
 from core.keys import KeyStore
 from core.settings import Settings
 from core.store import SqliteStore, Store
+from pipeline.runs import Runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Home:
     clock: Clock
     store: Store
     keys: KeyStore
+    runs: Runs
     ledger: Ledger
     catalog: Catalog
 
@@ -50,6 +52,7 @@ class Home:
             clock=clock,
             store=store,
             keys=keys,
+            runs=Runs(settings.runs, keys),
             ledger=Ledger(store, keys.signer(), clock),
             catalog=Catalog(settings.catalog, store, clock),
         )

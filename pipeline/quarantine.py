@@ -6,18 +6,19 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.keys import FileKey
+from core.parquet import ROW_GROUP_ROWS, reader, writer
+from core.proof import TableFile
+
 Rows = npt.NDArray[np.int64]
-_ROW_GROUP_ROWS = 1 << 18
 RULES_COLUMN = "_rules"
 
 
@@ -45,72 +46,64 @@ def aside_name(table: str) -> str:
     return re.sub(r"[/\\~*?\[\]\x00-\x1f]|^\.", lambda match: f"~{ord(match[0]):02X}", table) + ".parquet"
 
 
-def split(source: Path, columns: Sequence[str], aside: Aside, *, kept: Path, away: Path) -> None:
+def split(
+    source: TableFile,
+    columns: Sequence[str],
+    aside: Aside,
+    *,
+    kept: Path,
+    away: Path,
+    away_key: FileKey | None,
+) -> None:
     """Write `source`'s rows to `kept` and `away`, which also says why in its last column, a list of rule names.
 
-    columns: what both files carry. Types, order and values are the source's; files get mode 0600.
+    columns: what both files carry. Types, order and values are the source's; files get mode 0600. `kept` is encrypted as
+    the source is, `away` under away_key.
     """
-    reader = pq.ParquetFile(source)
-    every = reader.schema_arrow.names
-    schema = pa.schema([reader.schema_arrow.field(name) for name in columns], reader.schema_arrow.metadata)
     why = RULES_COLUMN
     while why in columns:
         why += "_"
-    with (
-        reader,
-        _writer(kept, schema) as keep,
-        _writer(away, schema.append(pa.field(why, aside.rules.type))) as leave,
-    ):
-        start = 0
-        for batch in reader.iter_batches(
-            _ROW_GROUP_ROWS, columns=None if every == list(columns) else list(columns)
+    with reader(source) as opened:
+        schema = _schema(opened, columns)
+        with (
+            writer(kept, schema, source.key) as keep,
+            writer(away, schema.append(pa.field(why, aside.rules.type)), away_key) as leave,
         ):
-            batch = batch.select(list(columns))
-            first, last = np.searchsorted(aside.rows, (start, start + batch.num_rows))
-            stays = np.ones(batch.num_rows, dtype=bool)
-            stays[aside.rows[first:last] - start] = False
-            if last > first:
-                gone = batch.filter(pa.array(~stays))
-                reasons = aside.rules.slice(first, last - first)
-                leave.write_batch(pa.record_batch([*gone.columns, reasons], schema=leave.schema))
-                batch = batch.filter(pa.array(stays))
-            if batch.num_rows:
-                keep.write_batch(batch)
-            start += len(stays)
+            start = 0
+            for batch in _batches(opened, columns):
+                first, last = np.searchsorted(aside.rows, (start, start + batch.num_rows))
+                stays = np.ones(batch.num_rows, dtype=bool)
+                stays[aside.rows[first:last] - start] = False
+                if last > first:
+                    gone = batch.filter(pa.array(~stays))
+                    reasons = aside.rules.slice(first, last - first)
+                    leave.write(pa.record_batch([*gone.columns, reasons], schema=leave.schema))
+                    batch = batch.filter(pa.array(stays))
+                if batch.num_rows:
+                    keep.write(batch)
+                start += len(stays)
 
 
-def keep_whole(source: Path, columns: Sequence[str], kept: Path) -> None:
+def keep_whole(source: TableFile, columns: Sequence[str], kept: Path) -> None:
     """Give `kept` all rows of `source`: the same file under a second name, unless it has columns beyond `columns`."""
-    if set(pq.read_schema(source).names) == set(columns):
-        try:
-            os.link(source, kept)
-        except OSError:  # another disk, or one without hard links
-            with _private(kept) as copy, source.open("rb") as original:
-                shutil.copyfileobj(original, copy, 1 << 20)
-        kept.chmod(0o600)
-        return
-    with pq.ParquetFile(source) as reader:
-        schema = pa.schema(
-            [reader.schema_arrow.field(name) for name in columns], reader.schema_arrow.metadata
-        )
-        with _writer(kept, schema) as keep:
-            for batch in reader.iter_batches(_ROW_GROUP_ROWS, columns=list(columns)):
-                keep.write_batch(batch.select(list(columns)))
-
-
-@contextmanager
-def _private(path: Path) -> Iterator[IO[bytes]]:
-    """A new file for writing, open to its owner only; gone if writing it fails."""
-    path.unlink(missing_ok=True)
+    with reader(source) as opened:
+        if set(opened.schema_arrow.names) != set(columns):
+            with writer(kept, _schema(opened, columns), source.key) as keep:
+                for batch in _batches(opened, columns):
+                    keep.write(batch)
+            return
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        os.link(source.path, kept)
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source.path, kept)
+    kept.chmod(0o600)
 
 
-@contextmanager
-def _writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    with _private(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        yield writer
+def _schema(opened: pq.ParquetFile, columns: Sequence[str]) -> pa.Schema:
+    whole = opened.schema_arrow
+    return pa.schema([whole.field(name) for name in columns], whole.metadata)
+
+
+def _batches(opened: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for batch in opened.iter_batches(ROW_GROUP_ROWS, columns=list(columns)):
+        yield batch.select(list(columns))

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hmac
 import json
-import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from audit.events import DatasetRef, Event, EventKind
@@ -25,12 +24,14 @@ from contracts.decide import require
 from contracts.model import Contract, TableKind
 from contracts.shelf import find_contract
 from core.digest import file_digest
-from core.errors import ContractError, IntegrityError, QualityError, UsageError
+from core.errors import ContractError, IntegrityError, QualityError, SluiceError, UsageError
 from core.progress import Progress, silent
 from core.proof import Window
 from pipeline.handoff import Handoff, read_handoff, tables_as_json, tables_from_json, write_handoff
 from pipeline.home import Home
 from pipeline.overlap import refuse_overlap
+from pipeline.runs import Owner, Run, run_uuid
+from pipeline.sweep import sweep
 from pipeline.told import bounds, record, risk_facts, source_namespace
 from pipeline.validate import RESULT as VALIDATION
 from pipeline.validate import validate as validate_tables
@@ -63,26 +64,33 @@ def run(
     """The whole route in this process; raw data is gone afterwards, whatever happens. Raises what the steps raise."""
     run_id = run_id or str(uuid.uuid4())
     step = "check"
-    try:
-        progress("check")
-        handoff = check(ref, run_id=run_id, home=home, window=window or Window())
-        for step, act in (("receive", receive), ("validate", validate), ("anonymize", anonymize)):
+    sweep(home)
+    with home.runs.held(run_id):
+        try:
+            progress("check")
+            handoff = check(ref, run_id=run_id, home=home, window=window or Window())
+            for step, act in (("receive", receive), ("validate", validate), ("anonymize", anonymize)):
+                progress(step)
+                handoff = act(handoff, home=home, progress=progress)
+            step = "publish"
             progress(step)
-            handoff = act(handoff, home=home, progress=progress)
-        step = "publish"
-        progress(step)
-        return publish(handoff, home=home, progress=progress)
-    except BaseException as error:
-        failed(run_id, step=step, error=type(error).__name__, home=home)
-        raise
-    finally:
-        clean(run_id, home=home)
+            return publish(handoff, home=home, progress=progress)
+        except BaseException as error:
+            with suppress(SluiceError):  # where the state is what broke, the ledger can't be told
+                failed(run_id, step=step, error=type(error).__name__, home=home)
+            raise
+        finally:
+            clean(run_id, home=home)
 
 
-def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) -> Handoff:
+def check(
+    ref: str, *, run_id: str, home: Home, window: Window | None = None, owner: Owner | None = None
+) -> Handoff:
     """Begins a run: the contract is whole and in force today.
 
-    ref: a contract's id or its file's path. Raises ContractError naming the clause that stands in the way.
+    ref: a contract's id or its file's path. owner: the scheduler whose tasks are the run's other steps, e.g.
+    {"dag_id": ..., "run_id": ...}; without one the run is this process's. Raises ContractError naming the clause that
+    stands in the way.
     """
     contract = find_contract(ref, home.settings.contracts)
     require(contract, door="release", at=home.clock())
@@ -92,8 +100,7 @@ def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) ->
             where=str(window),
             remedy="Run it without a window, or name the column in sluiceTime.",
         )
-    folder = _folder(run_id, home)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run = home.runs.begin(run_id, owner=owner)
     content = {
         "run_id": run_id,
         "contract_file": str(contract.path.resolve()) if contract.path else ref,
@@ -103,17 +110,22 @@ def check(ref: str, *, run_id: str, home: Home, window: Window | None = None) ->
         "window": (window or Window()).as_json(),
     }
     record(
-        EventKind.RUN_STARTED, contract, home, run_id=_run_uuid(run_id), subject=_run_uuid(run_id), facts={}
+        EventKind.RUN_STARTED,
+        contract,
+        home,
+        run_id=run.id,
+        subject=run.id,
+        facts={"window": bounds((window or Window()).as_json())},
     )
-    return write_handoff(folder, "checked", content)
+    return write_handoff(run.folder, "checked", content)
 
 
 def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
     """Fetches the contract's tables from the platform. When their release is published already, says so and stops there."""
-    state, contract, folder = _open(handoff, home, "checked")
+    state, contract, run = _open(handoff, home, "checked")
     window = Window.from_json(state["window"])
     received = receive_tables(
-        connector_for(contract), contract, window, out=folder / "received", progress=progress
+        connector_for(contract), contract, window, out=run.folder / "received", key=run.key, progress=progress
     )
     source_digest = _source_digest(contract, received.digest, home)
     release = contract.release_name(source_digest, window)
@@ -124,8 +136,8 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
         EventKind.DATA_RECEIVED,
         contract,
         home,
-        run_id=_run_uuid(state["run_id"]),
-        subject=_run_uuid(state["run_id"]),
+        run_id=run.id,
+        subject=run.id,
         facts={
             "digest": source_digest,
             "rows": {name: table.rows for name, table in received.tables.items()},
@@ -137,12 +149,12 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
         ),
     )
     return write_handoff(
-        folder,
+        run.folder,
         "received",
         {
             **_about(state),
             "source_digest": source_digest,
-            "tables": tables_as_json(received.tables, folder),
+            "tables": tables_as_json(received.tables, run.folder),
             "release": release,
             "already_published": already_published,
         },
@@ -151,20 +163,20 @@ def receive(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Han
 
 def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
     """Holds every row against the contract's rules; rows that break one go to quarantine."""
-    state, contract, folder = _open(handoff, home, "received")
+    state, contract, run = _open(handoff, home, "received")
     if state["already_published"]:
         return handoff
     received = received_from(
         contract_id=contract.id,
         contract_digest=contract.digest,
         window=Window.from_json(state["window"]),
-        tables=tables_from_json(state["tables"], folder),
+        tables=tables_from_json(state["tables"], run.folder, run.key),
         digest=state["source_digest"],
     )
     validated = validate_tables(
         received,
         contract,
-        out=folder / "validated",
+        out=run.folder / "validated",
         quarantine=home.settings.quarantine / contract.slug / state["release"],
         progress=progress,
     )
@@ -175,13 +187,13 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
                 where=f"window {validated.window}",
                 remedy="Look at the source and at the quarantine; an empty release would only replace a good one.",
             )
-    found = json.loads((folder / "validated" / VALIDATION).read_text(encoding="utf-8"))
+    found = json.loads((run.folder / "validated" / VALIDATION).read_text(encoding="utf-8"))
     record(
         EventKind.DATA_VALIDATED,
         contract,
         home,
-        run_id=_run_uuid(state["run_id"]),
-        subject=_run_uuid(state["run_id"]),
+        run_id=run.id,
+        subject=run.id,
         facts={
             "checks": len(found["checks"]),
             "failed_warnings": found["failed_warnings"],
@@ -189,12 +201,12 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
         },
     )
     return write_handoff(
-        folder,
+        run.folder,
         "validated",
         {
             **_about(state),
             "source_digest": validated.source_digest,
-            "tables": tables_as_json(validated.tables, folder),
+            "tables": tables_as_json(validated.tables, run.folder),
             "quarantined": dict(validated.quarantined),
             "release": state["release"],
             "already_published": False,
@@ -204,7 +216,7 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
 
 def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Handoff:
     """Makes the release safe under the contract's limits, measured on the files as written."""
-    state, contract, folder = _open(handoff, home, "validated")
+    state, contract, run = _open(handoff, home, "validated")
     if state["already_published"]:
         return handoff
     validated = validated_from(
@@ -212,35 +224,35 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
         contract_digest=contract.digest,
         window=Window.from_json(state["window"]),
         source_digest=state["source_digest"],
-        tables=tables_from_json(state["tables"], folder),
+        tables=tables_from_json(state["tables"], run.folder, run.key),
         quarantined=state["quarantined"],
     )
     safe = anonymize_tables(
         validated,
         contract,
         home.keys.contract_keys(contract.id),
-        out=folder / "anonymized",
-        documents={VALIDATION: folder / "validated" / VALIDATION},
+        out=run.folder / "anonymized",
+        documents={VALIDATION: run.folder / "validated" / VALIDATION},
         progress=progress,
     )
     record(
         EventKind.DATA_ANONYMIZED,
         contract,
         home,
-        run_id=_run_uuid(state["run_id"]),
-        subject=_run_uuid(state["run_id"]),
+        run_id=run.id,
+        subject=run.id,
         facts=risk_facts(safe),
     )
     return write_handoff(
-        folder,
+        run.folder,
         "anonymized",
         {
             **_about(state),
-            "tables": tables_as_json(safe.tables, folder),
+            "tables": tables_as_json(safe.tables, run.folder),
             "release": safe.release,
             "digest": safe.digest,
             "report": dict(safe.report),
-            "documents": {name: str(path.relative_to(folder)) for name, path in safe.documents.items()},
+            "documents": {name: str(path.relative_to(run.folder)) for name, path in safe.documents.items()},
             "already_published": False,
         },
     )
@@ -248,38 +260,8 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
 
 def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Publication:
     """Stages the release, records it, then reveals it: in the log before anyone can see it."""
-    state, contract, folder = _open(handoff, home, "anonymized")
-    run_id, new = state["run_id"], not state["already_published"]
-    if new:
-        safe = anonymized_from(
-            contract_id=contract.id,
-            contract_digest=contract.digest,
-            release=state["release"],
-            digest=state["digest"],
-            tables=tables_from_json(state["tables"], folder),
-            report=state["report"],
-            documents={name: folder / path for name, path in state["documents"].items()},
-        )
-        progress("stage")
-        staged = home.catalog.stage(safe, contract)
-        receipt = record(
-            EventKind.RELEASE_STAGED,
-            contract,
-            home,
-            run_id=_run_uuid(run_id),
-            subject=staged.release,
-            facts={
-                "release": staged.release,
-                "digest": staged.digest,
-                "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
-                "documents": {name: file_digest(path) for name, path in safe.documents.items()},
-                "window": bounds(state["window"]),
-            },
-        )
-        refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
-        progress("reveal")
-        release = home.catalog.reveal(staged, receipt, contract)
-    else:
+    state, contract, run = _open(handoff, home, "anonymized")
+    if state["already_published"]:
         found = home.catalog.find(state["release"])
         if found is None:
             raise IntegrityError(
@@ -287,12 +269,14 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
                 remedy="Look at `sluice audit log`; then start the run again.",
             )
         release = found
+    else:
+        release = _publish(state, contract, run, home, progress)
     # Both are told once for each release and run: a run that was cut off in between completes them here.
-    record(
+    told = record(
         EventKind.RELEASE_REVEALED,
         contract,
         home,
-        run_id=_run_uuid(run_id),
+        run_id=run.id,
         subject=release.release,
         facts={"release": release.release, "tables": {table.name: table.version for table in release.tables}},
         outputs=tuple(
@@ -303,29 +287,65 @@ def publish(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Pub
         EventKind.RUN_COMPLETED,
         contract,
         home,
-        run_id=_run_uuid(run_id),
-        subject=_run_uuid(run_id),
+        run_id=run.id,
+        subject=run.id,
         facts={"release": release.release},
     )
-    return Publication(run_id=run_id, release=release, new=new)
+    new = home.ledger.event(told.index).run_id == run.id  # true of its retries too, and of one run only
+    return Publication(run_id=state["run_id"], release=release, new=new)
+
+
+def _publish(
+    state: Mapping[str, Any], contract: Contract, run: Run, home: Home, progress: Progress
+) -> Release:
+    """Stages, records and reveals, while no other run of the contract does."""
+    safe = anonymized_from(
+        contract_id=contract.id,
+        contract_digest=contract.digest,
+        release=state["release"],
+        digest=state["digest"],
+        tables=tables_from_json(state["tables"], run.folder),
+        report=state["report"],
+        documents={name: run.folder / path for name, path in state["documents"].items()},
+    )
+    progress("stage")
+    with home.catalog.publishing(contract):
+        refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
+        staged = home.catalog.stage(safe, contract)
+        receipt = record(
+            EventKind.RELEASE_STAGED,
+            contract,
+            home,
+            run_id=run.id,
+            subject=staged.release,
+            facts={
+                "release": staged.release,
+                "digest": staged.digest,
+                "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
+                "documents": {name: file_digest(path) for name, path in safe.documents.items()},
+                "window": bounds(state["window"]),
+            },
+        )
+        progress("reveal")
+        return home.catalog.reveal(staged, receipt, contract)
 
 
 def clean(run_id: str, *, home: Home) -> None:
-    """Removes the run's folder with all raw data in it; safe to call twice."""
-    shutil.rmtree(_folder(run_id, home), ignore_errors=True)
+    """Destroys the run's key and removes its folder with all raw data in it; safe to call twice."""
+    home.runs.end(run_id)
 
 
 def failed(run_id: str, *, step: str, error: str, home: Home) -> None:
     """Records that a run failed in a step. error: the class's name only; a message might hold more."""
-    started = home.ledger.receipt_for(EventKind.RUN_STARTED, _run_uuid(run_id))
+    started = home.ledger.receipt_for(EventKind.RUN_STARTED, run_uuid(run_id))
     if started is None:
         return  # it never began: there is no contract to tell of
     begun = home.ledger.event(started.index)
     home.ledger.append(
         Event(
             kind=EventKind.RUN_FAILED,
-            run_id=_run_uuid(run_id),
-            subject=f"{_run_uuid(run_id)}/{step}",
+            run_id=run_uuid(run_id),
+            subject=f"{run_uuid(run_id)}/{step}",
             contract_id=begun.contract_id,
             contract_version=begun.contract_version,
             contract_digest=begun.contract_digest,
@@ -343,35 +363,23 @@ def _source_digest(contract: Contract, received: str, home: Home) -> str:
     return hmac.digest(key, bytes.fromhex(received), "sha256").hex()
 
 
-def _folder(run_id: str, home: Home) -> Path:
-    return home.settings.runs / _run_uuid(run_id)
-
-
-def _run_uuid(run_id: str) -> str:
-    """The run's UUID: the id itself where it is one, else one derived from it (Airflow's ids are text)."""
-    try:
-        return str(uuid.UUID(run_id))
-    except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:sluice:run:{run_id}"))
-
-
 def _about(state: Mapping[str, Any]) -> dict[str, Any]:
     """What every handoff of a run says of it."""
     names = ("run_id", "contract_file", "contract_id", "contract_version", "contract_digest", "window")
     return {name: state[name] for name in names}
 
 
-def _open(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Contract, Path]:
-    """A handoff's content, its contract as it stands now, and the run's folder.
+def _open(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Contract, Run]:
+    """A handoff's content, its contract as it stands now, and the run.
 
     due: the step whose handoff is taken; that of a release which is published already is taken by every step.
     Raises IntegrityError when the handoff was changed or comes from another step or place, ContractError when the
     contract's text changed since the run began or isn't in force any more.
     """
     state = read_handoff(handoff)
-    folder = _folder(state["run_id"], home)
+    run = home.runs.open(state["run_id"])
     is_due = state["step"] == due or state.get("already_published") is True
-    if not is_due or handoff.path.parent != folder:
+    if not is_due or handoff.path.parent != run.folder:
         raise IntegrityError(
             f"A handoff of step {state['step']} came where one of {due} is due.",
             where=str(handoff.path),
@@ -387,4 +395,4 @@ def _open(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Contr
             now=contract.digest,
         )
     require(contract, door="release", at=home.clock())
-    return state, contract, folder
+    return state, contract, run

@@ -181,16 +181,17 @@ def _settled(
         if counts[name]:
             quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
             quarantine.chmod(0o700)
-            split(view.file.path, columns, aside, kept=kept, away=away)
+            split(view.file, columns, aside, kept=kept, away=away, away_key=None)
         else:
             away.unlink(missing_ok=True)  # of an earlier attempt
-            keep_whole(view.file.path, columns, kept)
+            keep_whole(view.file, columns, kept)
         tables[name] = TableFile(
             name=name,
             path=kept,
             rows=view.file.rows - counts[name],
             size_bytes=kept.stat().st_size,
             sha256=file_digest(kept),
+            key=view.file.key,
         )
         if counts[name] and counts[name] / view.file.rows > contract.max_quarantined:
             over.append(

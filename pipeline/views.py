@@ -11,8 +11,9 @@ import duckdb
 
 from contracts.model import Contract, Table
 from core.errors import ContractError, SourceError
+from core.parquet import scan, unlock
 from core.proof import Received, TableFile
-from core.sql import parquet, pattern, quoted, text
+from core.sql import pattern, quoted, text
 
 _ROW_NUMBER = "file_row_number"
 
@@ -48,7 +49,7 @@ def opened(
     for table in contract.tables:
         _distinct([column.name for column in table.columns], "columns", f"table {table.name}")
     files = [received.tables[table.name] for table in contract.tables]
-    database = _locked([file.path for file in files], spill)
+    database = _locked(files, spill)
     try:
         prefix = _free(
             "sluice", [name for table in contract.tables for name in (table.name, table.physical_name)]
@@ -63,7 +64,7 @@ def opened(
         database.close()
 
 
-def _locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
+def _locked(files: Sequence[TableFile], spill: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that can read these files and write to `spill`, whatever a SQL rule asks for."""
     database = duckdb.connect(
         ":memory:",
@@ -77,7 +78,8 @@ def _locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
         },
     )
     # DuckDB looks for a pattern first and opens what it found then: both need leave.
-    paths = ", ".join(text(name) for path in files for name in (str(path), pattern(path)))
+    paths = ", ".join(text(name) for file in files for name in (str(file.path), pattern(file.path)))
+    unlock(database, files)
     for setting in (
         "TimeZone = 'UTC'",
         f"allowed_paths = [{paths}]",
@@ -92,7 +94,7 @@ def _locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
 def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *, prefix: str) -> View:
     names = [column.name for column in table.columns]
     row = _free("row", names)
-    source = parquet(file.path)
+    source = scan(file)
     columns = ", ".join(quoted(name) for name in names)
     try:
         present = [name for name, *_ in database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
@@ -107,7 +109,7 @@ def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *,
             # The reader's own counter would collide with the column; a window over a file runs in the file's order.
             numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {row} FROM {source}"
         else:
-            counted = parquet(file.path, f"{_ROW_NUMBER} = true")
+            counted = scan(file, f"{_ROW_NUMBER} = true")
             numbered = f"SELECT {columns}, {_ROW_NUMBER} AS {row} FROM {counted}"
         database.execute(f"CREATE VIEW {prefix} AS SELECT {columns} FROM {source}")
         database.execute(f"CREATE VIEW {prefix}_numbered AS {numbered}")

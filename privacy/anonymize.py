@@ -19,9 +19,10 @@ from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Tran
 from core.digest import file_digest
 from core.errors import IntegrityError, PrivacyError
 from core.keys import ContractKeys
+from core.parquet import read, reader, scan, schema, unlock
 from core.progress import Progress, silent
 from core.proof import Sealed, TableFile, Validated, prover, set_digest
-from core.sql import parquet, quoted, text
+from core.sql import quoted, text
 from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
 from privacy.cube import encode_units, folded
 from privacy.measures import class_sizes, l_diversity, only_row
@@ -107,9 +108,9 @@ def _anonymize(
     for number, table in sorted(enumerate(contract.tables), key=lambda item: item[1].kind is TableKind.FACTS):
         # Facts last: they need the segments. Files are numbered, since a table may be called anything.
         progress(f"anonymize {table.name}")
-        source, target = validated.tables[table.name].path, out / f"table-{number}.parquet"
+        source, target = validated.tables[table.name], out / f"table-{number}.parquet"
         if table.kind is TableKind.SUBJECTS:
-            raw = pq.read_table(source, partitioning=None)
+            raw = read(source)
             safe = generalize(
                 raw,
                 contract,
@@ -212,7 +213,7 @@ def _measured(
 
 
 def _cells(
-    source: Path,
+    source: TableFile,
     target: Path,
     contract: Contract,
     table: Table,
@@ -245,10 +246,13 @@ def _cells(
     return counts
 
 
-def _with_persons(con: duckdb.DuckDBPyConnection, source: Path, unit: str, table: Table) -> tuple[str, str]:
+def _with_persons(
+    con: duckdb.DuckDBPyConnection, source: TableFile, unit: str, table: Table
+) -> tuple[str, str]:
     """A relation of the facts and the SQL name of whose each is. Raises PrivacyError when a fact is nobody's."""
-    facts = parquet(source)
-    if pq.read_schema(source).field(unit).type not in (pa.string(), pa.large_string()):
+    unlock(con, [source])
+    facts = scan(source)
+    if schema(source).field(unit).type not in (pa.string(), pa.large_string()):
         (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE {quoted(unit)} IS NULL")
         name = quoted(unit)
     else:  # spellings of one name are one person, here as in the subject table
@@ -292,7 +296,13 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
 
 
 def _reference(
-    source: Path, target: Path, contract: Contract, table: Table, keys: ContractKeys, *, source_digest: str
+    source: TableFile,
+    target: Path,
+    contract: Contract,
+    table: Table,
+    keys: ContractKeys,
+    *,
+    source_digest: str,
 ) -> None:
     """Writes a table without persons as it is, its identifiers dropped or replaced by pseudonyms.
 
@@ -302,7 +312,7 @@ def _reference(
     replaced = [column for column in kept if column.transform is Transform.PSEUDONYM]
     names = [column.name for column in kept]
     if replaced:
-        whole = pq.read_table(source, columns=names, partitioning=None)
+        whole = read(source, names)
         everyone = np.ones(whole.num_rows, np.bool_)
         order = shuffled(
             np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest)
@@ -312,11 +322,11 @@ def _reference(
             whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
         _write(whole.take(order), target)
         return
-    with pq.ParquetFile(source) as file:
-        schema = pa.schema([file.schema_arrow.field(name) for name in names])
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    with reader(source) as file:
+        fields = pa.schema([file.schema_arrow.field(name) for name in names])
+        with pq.ParquetWriter(target, fields, compression="zstd") as writer:
             for batch in file.iter_batches(columns=names):
-                writer.write_batch(batch.select(names).cast(schema))
+                writer.write_batch(batch.select(names).cast(fields))
 
 
 def _terms(contract: Contract) -> PrivacyTerms:

@@ -337,7 +337,7 @@ def test_who_waits_too_long_is_told_why(hall: Hall) -> None:
     impatient = hall.catalog_with(lock_wait_s=0.0)
     staged = hall.catalog.stage(hall.safe("r_1"), hall.contract)
     receipt = hall.receipt(staged)
-    with hall.catalog._locked(hall.contract):
+    with hall.catalog.publishing(hall.contract):
         with pytest.raises(
             ConflictError, match="Another run is publishing under contract grocery-demand right now"
         ):

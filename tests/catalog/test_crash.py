@@ -44,9 +44,9 @@ class Fault:
 def stopped_at(number: int, hall: Hall) -> Iterator[Fault]:
     fault = Fault(number)
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((staging, "sync_file"), (staging, "sync_folder"), (staging.os, "replace")):
+        for module, name in ((staging, "sync"), (staging.os, "replace")):
             patch.setattr(module, name, fault.before(getattr(module, name)))
-        for name in ("create_table_with_add_actions", "sync_file", "sync_folder"):
+        for name in ("create_table_with_add_actions", "sync"):
             patch.setattr(delta, name, fault.before(getattr(delta, name)))
         patch.setattr(
             DeltaTable, "create_write_transaction", fault.before(DeltaTable.create_write_transaction)
@@ -144,7 +144,7 @@ KILLED = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [("staging", "sync_file", 1), ("catalog", "commit", 2)])
+@pytest.mark.parametrize("point", [("staging", "sync", 1), ("catalog", "commit", 2)])
 def test_a_killed_process_holds_no_lock_and_leaves_no_half(
     hall: Hall, tmp_path: Path, point: tuple[str, str, int]
 ) -> None:

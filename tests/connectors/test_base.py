@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors import base
+from connectors import content
 from connectors.base import receive, received_digest
+from connectors.content import ContentDigest
 from contracts.model import Contract, Table
+from core import parquet
 from core.digest import document_digest, file_digest
 from core.errors import ContractError, InternalError, SourceError
 from core.proof import Received, Window
@@ -65,7 +67,10 @@ def test_declared_columns_come_cast_in_order_and_private(
     assert (file.rows, file.size_bytes, file.sha256) == (10, file.path.stat().st_size, file_digest(file.path))
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
-    assert got.digest == received_digest(got.tables) == document_digest([["orders", file.sha256]])
+    told = ContentDigest(written.schema.remove_metadata())
+    told.add(written)
+    assert got.digest == received_digest({"orders": told.hex()})
+    assert got.digest == document_digest([["orders", told.hex()]])
     assert (got.contract_id, got.contract_digest, got.window) == (terms.id, terms.digest, Window())
     assert "receive orders: 10 rows" in steps
 
@@ -89,7 +94,8 @@ def test_the_digest_tells_content_not_how_it_was_cut(
     contract: Callable[..., Contract],
     orders: pa.Table,
 ) -> None:
-    monkeypatch.setattr(base, "ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr(content, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
     terms = contract(table(id="integer", who="string"))
     files = [
         receive(Memory(orders=orders, size=n), terms, Window(), out=tmp_path / str(n)) for n in (1, 3, 10)

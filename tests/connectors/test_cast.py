@@ -167,7 +167,7 @@ def test_text_and_decimal_are_refused_alike(decimal: Decimal) -> None:
         except SourceError:
             came.append([])
     assert came[0] == came[1]
-    assert (came[0] != []) == (Decimal(f"{float(decimal):.4f}") == decimal) == carries(str(decimal))
+    assert (came[0] != []) == (Decimal(repr(float(decimal))) == decimal) == carries(str(decimal))
 
 
 @pytest.mark.parametrize(("text", "carried"), [

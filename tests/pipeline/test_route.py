@@ -202,7 +202,7 @@ def test_a_changed_file_is_refused(home: Home, shop: Path, step: str) -> None:
     handoff = steps(home, shop, step)
     content = json.loads(handoff.path.read_text(encoding="utf-8"))
     file = handoff.path.parent / content["tables"][0]["path"]
-    pq.write_table(pq.read_table(file).slice(1), file)
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(IntegrityError, match="`members` is not what the step before wrote"):
         getattr(route, step)(handoff, home=home)
     assert home.catalog.releases() == ()
@@ -248,7 +248,11 @@ def test_every_step_may_be_done_twice(home: Home, shop: Path, step: str) -> None
     told = json.loads(first.path.read_text(encoding="utf-8"))
     second = act(handoff, home=home)
     again = json.loads(second.path.read_text(encoding="utf-8"))
-    assert {**told, "salt": ""} == {**again, "salt": ""}
+    for each in (told, again):  # what is encrypted twice isn't the same file; what is published is
+        each["salt"] = ""
+        for table in each["tables"] if step != "anonymize" else ():
+            table["sha256"] = ""
+    assert told == again
 
 
 CUTS: list[tuple[str, Callable[[pytest.MonkeyPatch, Home], None]]] = [
@@ -293,7 +297,7 @@ def test_a_run_cut_off_while_publishing_is_completed_by_the_next(
     assert (told.count("release.staged"), told.count("release.revealed")) == (1, 1)
     assert told[-1] == "run.completed"
     attest(again)
-    assert publication.new == (when in {"before the receipt", "before revealing"})
+    assert publication.new == (when != "before the last word")  # told by the run that could tell it first
 
 
 def test_bad_data_stops_the_run_and_the_log_says_where(home: Home, shop: Path) -> None:
@@ -393,6 +397,7 @@ def test_a_manifest_that_the_ledger_does_not_know_is_found(home: Home, tmp_path:
         clock=home.clock,
         store=other.store,
         keys=other.keys,
+        runs=other.runs,
         ledger=other.ledger,
         catalog=home.catalog,
     )

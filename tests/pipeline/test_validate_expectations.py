@@ -222,9 +222,7 @@ def test_types_by_name(bench: Bench) -> None:
 def test_a_rule_over_a_column_that_looks_like_the_engines_own_counter(bench: Bench) -> None:
     n = 200_000
     data = pa.table({"FILE_ROW_NUMBER": range(n, 0, -1), "odd": [i % 5_000 for i in range(n)]})
-    gone = bench.run(
-        data, check(CheckKind.VALUES, "odd", values=list(range(4_999))), row_group_size=999
-    ).aside()
+    gone = bench.run(data, check(CheckKind.VALUES, "odd", values=list(range(4_999))), chunk=999).aside()
     assert gone is not None
     assert gone["FILE_ROW_NUMBER"].to_pylist() == list(range(n - 4_999, 0, -5_000))
 

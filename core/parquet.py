@@ -1,0 +1,145 @@
+"""Tables at rest as Parquet files: raw ones encrypted under the key of their run, safe ones plain.
+
+    with writer(path, schema, key) as file:
+        file.write(table)
+
+Encryption is Parquet's own (AES-256-GCM, footer and columns under one key), so that pyarrow and DuckDB read the files
+where they lie. DuckDB 2.0 takes an encrypted page for a forged one where a column chunk has several, and where it filters
+while it reads: so a writer makes one page a chunk, and a scan ends in a LIMIT that no filter is pushed through.
+Source: the Parquet format's modular encryption.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
+
+from core.keys import FileKey
+from core.proof import TableFile
+from core.sql import parquet, text
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROW_GROUP_ROWS = 1 << 18
+_ROW_GROUP_BYTES = 128 << 20  # of Arrow data; rows with long texts make shorter groups
+_ONE_PAGE = 1 << 30
+_EVERY_ROW = (1 << 63) - 1
+
+
+class Writer:
+    """Writes rows of one schema to a Parquet file; see `writer`."""
+
+    def __init__(self, file: pq.ParquetWriter) -> None:
+        self._file = file
+        self._waiting: list[pa.Table] = []
+        self.schema: pa.Schema = file.schema
+
+    def write(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Appends rows, in row groups of at most ROW_GROUP_ROWS, or of fewer where rows are long."""
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+        fitting = _ROW_GROUP_BYTES * table.num_rows // max(1, table.nbytes)
+        most = max(1, min(ROW_GROUP_ROWS, fitting))
+        for start in range(0, table.num_rows, most):
+            piece = table.slice(start, most)
+            whole = [*self._waiting, piece]
+            if (
+                sum(part.num_rows for part in whole) > ROW_GROUP_ROWS
+                or sum(part.nbytes for part in whole) > _ROW_GROUP_BYTES
+            ):
+                self.flush()
+            self._waiting.append(piece)
+
+    def flush(self) -> None:
+        """Writes what waits for a row group to fill."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            group = pa.concat_tables(waiting)
+            self._file.write_table(group, row_group_size=group.num_rows)
+
+
+@contextmanager
+def writer(path: Path, schema: pa.Schema, key: FileKey | None) -> Iterator[Writer]:
+    """A new Parquet file, mode 0600, in place of one that's there; gone if writing it fails.
+
+    key: encrypts footer and columns; None writes a plain file. Raises OSError and pa.ArrowException.
+    """
+    with (
+        _private(path) as sink,
+        pq.ParquetWriter(
+            sink,
+            schema,
+            compression="zstd",
+            # A dictionary pays for texts, which come again and again; for numbers it costs more than it saves.
+            use_dictionary=[field.name for field in schema if _is_text(field.type)],
+            dictionary_pagesize_limit=_ONE_PAGE,
+            data_page_size=_ONE_PAGE,
+            max_rows_per_page=ROW_GROUP_ROWS,
+            encryption_properties=pe.create_encryption_properties(footer_key=key.reveal()) if key else None,
+        ) as file,
+    ):
+        opened = Writer(file)
+        yield opened
+        opened.flush()
+
+
+def reader(file: TableFile) -> pq.ParquetFile:
+    """The file, opened; a context manager. Raises pa.ArrowException and OSError when it can't be read or decrypted."""
+    return pq.ParquetFile(file.path, decryption_properties=_decryption(file.key))
+
+
+def read(file: TableFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """The file's rows as one table, all columns or those named, in that order. Raises what `reader` does."""
+    names = list(columns) if columns is not None else None
+    with reader(file) as opened:
+        table = opened.read(columns=names)
+    return table if names is None else table.select(names)
+
+
+def schema(file: TableFile) -> pa.Schema:
+    """The file's schema. Raises what `reader` does."""
+    with reader(file) as opened:
+        return opened.schema_arrow
+
+
+def unlock(connection: duckdb.DuckDBPyConnection, files: Iterable[TableFile]) -> None:
+    """Hands a DuckDB database the keys that `scan` of these files names; they stay in its memory."""
+    for key in {file.key.name: file.key for file in files if file.key}.values():
+        encoded = base64.b64encode(key.reveal()).decode()
+        connection.execute(f"PRAGMA add_parquet_key({text(key.name)}, {text(encoded)})")
+
+
+def scan(file: TableFile, *options: str) -> str:
+    """The SQL that reads this file in a database that `unlock` was called for. options: as of `core.sql.parquet`."""
+    if not file.key:
+        return parquet(file.path, *options)
+    opened = parquet(file.path, *options, f"encryption_config = {{footer_key: {text(file.key.name)}}}")
+    return f"(FROM {opened} LIMIT {_EVERY_ROW})"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    t = pa.types
+    return bool(t.is_string(kind) or t.is_large_string(kind) or t.is_binary(kind) or t.is_dictionary(kind))
+
+
+def _decryption(key: FileKey | None) -> pe.FileDecryptionProperties | None:
+    return pe.create_decryption_properties(footer_key=key.reveal()) if key else None
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[IO[bytes]]:
+    path.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
