@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
 from core.digest import file_digest
+from core.engine import engine
 from core.errors import IntegrityError, PrivacyError
 from core.keys import ContractKeys
-from core.parquet import read, reader, scan, schema, unlock
+from core.parquet import batches, read, scan, schema, unlock
 from core.progress import Progress, silent
 from core.proof import Sealed, TableFile, Validated, prover, set_digest
 from core.sql import quoted, text
@@ -224,16 +225,19 @@ def _cells(
     terms, plan = _terms(contract), table.cells
     if plan is None:
         raise PrivacyError(f"`{table.name}` holds facts of persons and no cells.", remedy="Add sluiceCells.")
-    with duckdb.connect() as con:
-        con.execute(f"SET temp_directory = {text(str(target.parent / 'spill'))}")
-        facts, unit = _with_persons(con, source, terms.unit, table)
-        segment = text("all")
-        if plan.segments_of is not None and segments is not None:
-            con.register("segments", segments)
-            facts = f"({facts} f LEFT JOIN segments s ON s.unit = f.{unit})"
-            unit, segment = f"f.{unit}", f"coalesce(s.{SEGMENT}, {text(NO_PROFILE)})"
+    spill = target.parent / "spill"
+    with engine(spill) as con:
+        unlock(con, [source])
+        facts = scan(source)
+        _name_persons(con, facts, terms.unit, table, segments if plan.segments_of is not None else None)
         counts = build_cells(
-            con, facts=facts, unit=unit, segment=segment, plan=plan, k=terms.k, progress=progress
+            con,
+            facts=facts,
+            unit=quoted(terms.unit),
+            persons="persons",
+            plan=plan,
+            k=terms.k,
+            progress=progress,
         )
         if 0 < counts.units < terms.k:
             raise PrivacyError(
@@ -241,34 +245,40 @@ def _cells(
                 remedy="Ask for a longer window or a larger table, or lower k.",
             )
         _write(con.sql("FROM cells").to_arrow_table(), target)
-    shutil.rmtree(target.parent / "spill", ignore_errors=True)
+    shutil.rmtree(spill, ignore_errors=True)
     _recount(target, counts, contract, table)
     return counts
 
 
-def _with_persons(
-    con: duckdb.DuckDBPyConnection, source: TableFile, unit: str, table: Table
-) -> tuple[str, str]:
-    """A relation of the facts and the SQL name of whose each is. Raises PrivacyError when a fact is nobody's."""
-    unlock(con, [source])
-    facts = scan(source)
-    if schema(source).field(unit).type not in (pa.string(), pa.large_string()):
-        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE {quoted(unit)} IS NULL")
-        name = quoted(unit)
-    else:  # spellings of one name are one person, here as in the subject table
-        spelt = con.sql(f"SELECT DISTINCT {quoted(unit)} AS spelt FROM {facts}").to_arrow_table()
-        con.register("persons", spelt.append_column("sluice_person", folded(spelt["spelt"])))
-        facts = (
-            f"(SELECT f.*, p.sluice_person FROM {facts} f LEFT JOIN persons p ON p.spelt = f.{quoted(unit)})"
-        )
-        (nobodys,) = only_row(con, f"SELECT count(*) FROM {facts} WHERE sluice_person IS NULL")
-        name = "sluice_person"
+def _name_persons(
+    con: duckdb.DuckDBPyConnection, facts: str, unit: str, table: Table, segments: pa.Table | None
+) -> None:
+    """Makes the table `persons` that `build_cells` asks for. Raises PrivacyError when a fact is nobody's.
+
+    Spellings of one name are one person, here as in the subject table.
+    """
+    spelt = con.sql(f"SELECT DISTINCT {quoted(unit)} AS spelt FROM {facts}").to_arrow_table()
+    con.register("named", spelt.append_column("name", folded(spelt["spelt"])))
+    (nobodys,) = only_row(con, "SELECT count(*) FROM named WHERE name IS NULL")
     if nobodys:
+        (rows,) = only_row(
+            con,
+            f"SELECT count(*) FROM {facts} WHERE {quoted(unit)} IS NULL OR {quoted(unit)} IN "
+            "(SELECT spelt FROM named WHERE name IS NULL AND spelt IS NOT NULL)",
+        )
         raise PrivacyError(
-            f"{nobodys} rows of `{table.name}` name no `{unit}`, so nobody can say whose they are.",
+            f"{rows} rows of `{table.name}` name no `{unit}`, so nobody can say whose they are.",
             remedy=f"Make `{unit}` required, and not empty, in the contract: such rows then go to quarantine.",
         )
-    return facts, name
+    segment, found = text("all"), ""
+    if segments is not None:
+        con.register("segments", segments)
+        segment = f"coalesce(s.{SEGMENT}, {text(NO_PROFILE)})"
+        found = "LEFT JOIN segments s ON s.unit = n.name"
+    con.execute(
+        "CREATE TEMP TABLE persons AS SELECT n.spelt, dense_rank() OVER (ORDER BY n.name) AS person, "
+        f"{segment} AS segment FROM named n {found}"
+    )
 
 
 def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:
@@ -322,11 +332,11 @@ def _reference(
             whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
         _write(whole.take(order), target)
         return
-    with reader(source) as file:
-        fields = pa.schema([file.schema_arrow.field(name) for name in names])
-        with pq.ParquetWriter(target, fields, compression="zstd") as writer:
-            for batch in file.iter_batches(columns=names):
-                writer.write_batch(batch.select(names).cast(fields))
+    came = schema(source)
+    fields = pa.schema([came.field(name) for name in names])
+    with pq.ParquetWriter(target, fields, compression="zstd") as writer:
+        for batch in batches(source, names):
+            writer.write_batch(batch.cast(fields))
 
 
 def _terms(contract: Contract) -> PrivacyTerms:

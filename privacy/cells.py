@@ -84,54 +84,69 @@ def build_cells(
     *,
     facts: str,
     unit: str,
-    segment: str,
+    persons: str,
     plan: CellPlan,
     k: int,
     progress: Progress = silent,
 ) -> CellCounts:
     """Leaves the published cells in the table `cells` of `con`, with the columns of `columns_of`, ordered by their keys.
 
-    con: a connection on which `facts` is a relation of rows of persons. unit: SQL of whose a row is, without NULLs;
-    segment: SQL of the person's segment, text. k: fewest persons of a cell.
+    con: a connection on which `facts` is a relation of rows of persons; it is read three times and never copied. unit:
+    SQL of whose a row is, without NULLs. persons: a relation that holds each value of `unit` once, as `spelt`, beside
+    `person` (an integer: several spellings may be one person) and the person's `segment` (text). k: fewest persons of a
+    cell.
     """
     rungs = ladder(plan)
-    _number_atoms(con, facts=facts, unit=unit, segment=segment, plan=plan)
-    con.execute("CREATE TEMP TABLE placed (atom BIGINT, rung INTEGER, cell BIGINT)")
-    safe = " AND ".join(f"{count} >= {int(k)}" if n == 0 else f"({count} = 0 OR {count} >= {int(k)})"
-                        for n, count in enumerate(_persons(plan)))  # fmt: skip
-    for number, rung in enumerate(rungs):
-        progress("cells", number / len(rungs))
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE grouped AS SELECT atom, dense_rank() OVER "
-            f"(ORDER BY {', '.join(_keys(plan, rung)) or '1'}) AS cell FROM atoms SEMI JOIN left_over USING (atom)"
-        )
-        con.execute(
-            f"INSERT INTO placed SELECT atom, {number}, cell FROM grouped SEMI JOIN "
-            f"(SELECT cell FROM left_over JOIN grouped USING (atom) GROUP BY cell HAVING {safe}) USING (cell)"
-        )
-        con.execute("DELETE FROM left_over WHERE atom IN (SELECT atom FROM placed)")
-    _widen_the_rest(con, plan=plan, k=k)
-    _aggregate(con, plan=plan, rungs=rungs)
-    facts_in, units_in, rest_facts, rest_units = only_row(
+    numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan, rungs=rungs)
+    _place(con, numbered, rungs=rungs, k=k, progress=progress)
+    _widen_the_rest(con, numbered, k=k)
+    _aggregate(con, numbered, plan=plan, rungs=rungs)
+    units, rest_units, cells, smallest, published = only_row(
         con,
-        "SELECT (SELECT count(*) FROM numbered), (SELECT count(DISTINCT unit) FROM numbered), "
-        "(SELECT count(*) FROM numbered SEMI JOIN left_over USING (atom)), (SELECT count(DISTINCT unit) FROM left_over)",
-    )
-    cells, smallest = only_row(
-        con, f"SELECT count(*), coalesce(min({quoted(plan.count_name)}), 0) FROM cells"
+        "SELECT (SELECT count(DISTINCT person) FROM people), (SELECT count(DISTINCT person) FROM left_over), "
+        "(SELECT count(*) FROM chosen), (SELECT coalesce(min(n), 0) FROM chosen), "
+        "(SELECT coalesce(sum(facts), 0) FROM summed)",
     )
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
-    for table in ("numbered", "atoms", "left_over", "placed", "grouped"):
+    for table in ("levels", "people", "pairs", "atoms", "left_over", "placed", "chosen", "summed"):
         con.execute(f"DROP TABLE {table}")
     return CellCounts(
-        facts=facts_in,
-        units=units_in,
+        facts=numbered.rows,
+        units=units,
         cells=cells,
         smallest=smallest,
-        suppressed_facts=rest_facts,
+        suppressed_facts=numbered.rows - published,
         suppressed_units=rest_units,
         rungs=told,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Numbered:
+    """The facts as the statements below read them, and what is known of them.
+
+    facts: a relation (atom, person, m0, m1, ...). rows: how many. segments, levels: how many of each; an atom's number
+    is its level's times `segments`, plus its segment's. partial: the measures for which some facts have no value.
+    """
+
+    facts: str
+    rows: int
+    segments: int
+    levels: int
+    partial: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """SQL of the counts that a group of pairs is judged by: its persons, then those with a value of each measure."""
+        return (
+            "count(DISTINCT person)",
+            *(f"count(DISTINCT person) FILTER (h{number})" for number in self.partial),
+        )
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """What these counts are called where they're kept."""
+        return ("n", *(f"n{number}" for number in self.partial))
 
 
 def _level_columns(plan: CellPlan) -> tuple[str, ...]:
@@ -144,41 +159,106 @@ def _measured(plan: CellPlan) -> list[tuple[int, str]]:
     return [(number, measure.column) for number, measure in enumerate(plan.measures) if measure.column]
 
 
-def _persons(plan: CellPlan) -> list[str]:
-    """SQL of the counts that a group of `left_over` is judged by: its persons, then those with a value of each measure."""
-    return [
-        "count(DISTINCT unit)",
-        *(f"count(DISTINCT unit) FILTER (h{number})" for number, _ in _measured(plan)),
-    ]
-
-
-def _number_atoms(
-    con: duckdb.DuckDBPyConnection, *, facts: str, unit: str, segment: str, plan: CellPlan
-) -> None:
+def _number(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    facts: str,
+    unit: str,
+    persons: str,
+    plan: CellPlan,
+    rungs: Sequence[_Rung],
+) -> _Numbered:
     """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
 
-    Leaves `atoms` (atom, segment, a0, a1, ...), `numbered` (atom, unit, m0, m1, ...: one row a fact) and `left_over`
-    (atom, unit, h0, h1, ...: who stands behind each atom that isn't published yet, and has a value of which measure).
-    All names in it are ours: a contract may call its columns and measures anything.
+    Leaves `levels` (level, a0, a1, ..., how many facts, and at each rung the place of its cell in the order of keys: r0,
+    r1, ...), `people` (spelt, person, seg, segment), `pairs` (atom, person, h0, ...: who stands behind each atom, and has
+    a value of which measure) and `atoms` (atom, n, n0, ...: how many do). All names in it are ours: a contract may call
+    its columns and measures anything. Texts are compared only here: what follows runs on numbers.
     """
-    keys = {SEGMENT: segment, **{f"a{i}": quoted(name) for i, name in enumerate(_level_columns(plan))}}
-    picked = ", ".join(f"{column} AS {name}" for name, column in keys.items())
-    measures = "".join(f", {quoted(column)} AS m{number}" for number, column in _measured(plan))
-    source = f"(SELECT {unit} AS unit, {picked}{measures} FROM {facts})"
-    con.execute(
-        f"CREATE TEMP TABLE atoms AS SELECT row_number() OVER () AS atom, * FROM (SELECT DISTINCT {', '.join(keys)} FROM {source})"
+    values = {f"a{i}": quoted(name) for i, name in enumerate(_level_columns(plan))} or {"a0": "0"}
+    picked = ", ".join(f"{column} AS {name}" for name, column in values.items())
+    places = "".join(
+        f", dense_rank() OVER (ORDER BY {', '.join(_keys(plan, rung)) or '1'}) AS r{number}"
+        for number, rung in enumerate(rungs)
     )
-    same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM a.{name}" for name in keys)
-    kept = "".join(f", f.m{number}" for number, _ in _measured(plan))
+    measured = _measured(plan)
+    kept = "".join(f", {quoted(column)} AS m{number}" for number, column in measured)
+    source = f"(SELECT {unit} AS spelt, {picked}{kept} FROM {facts})"
+    known = "".join(f", count(m{number}) AS known{number}" for number, _ in measured)
+    names = ", ".join(values)
     con.execute(
-        f"CREATE TEMP TABLE numbered AS SELECT a.atom, f.unit{kept} FROM {source} f JOIN atoms a ON {same}"
+        f"CREATE TEMP TABLE levels AS SELECT row_number() OVER () - 1 AS level, *{places} "
+        f"FROM (SELECT {names}, count(*) AS facts{known} FROM {source} GROUP BY {names})"
     )
-    having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
-    con.execute(f"CREATE TEMP TABLE left_over AS SELECT atom, unit{having} FROM numbered GROUP BY atom, unit")
+    con.execute(
+        "CREATE TEMP TABLE people AS SELECT spelt, CAST(person AS INTEGER) AS person, segment, "
+        f"dense_rank() OVER (ORDER BY segment) - 1 AS seg FROM {persons}"
+    )
+    rows, levels, segments, *having = only_row(
+        con,
+        "SELECT coalesce(sum(facts), 0), count(*), (SELECT count(DISTINCT seg) FROM people)"
+        f"{''.join(f', coalesce(sum(known{number}), 0)' for number, _ in measured)} FROM levels",
+    )
+    partial = tuple(number for (number, _), count in zip(measured, having, strict=True) if count < rows)
+    same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM l.{name}" for name in values)
+    numbered = (
+        f"(SELECT l.level * {segments} + p.seg AS atom, p.person{''.join(f', f.m{n}' for n, _ in measured)} "
+        f"FROM {source} f JOIN levels l ON {same} JOIN people p USING (spelt))"
+    )
+    flags = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number in partial)
+    con.execute(
+        f"CREATE TEMP TABLE pairs AS SELECT atom, person{flags} FROM {numbered} GROUP BY atom, person"
+    )
+    counts = "".join(f", count(*) FILTER (h{number}) AS n{number}" for number in partial)
+    con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
+    return _Numbered(facts=numbered, rows=rows, segments=segments, levels=levels, partial=partial)
+
+
+def _place(
+    con: duckdb.DuckDBPyConnection,
+    numbered: _Numbered,
+    *,
+    rungs: Sequence[_Rung],
+    k: int,
+    progress: Progress,
+) -> None:
+    """Finds each atom's cell, rung by rung.
+
+    Leaves `chosen` (cell, rung, n persons), `placed` (cell, atom) and `left_over`, the pairs of the atoms without a cell.
+    A cell's number grows with its keys.
+    """
+    con.execute("CREATE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
+    con.execute("CREATE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
+    con.execute("CREATE TEMP TABLE left_over AS FROM pairs LIMIT 0")
+    counted = ", ".join(numbered.counted)
+    safe = " AND ".join(
+        f"{count} >= {int(k)}" if count == "n" else f"({count} = 0 OR {count} >= {int(k)})"
+        for count in numbered.counted
+    )
+    rest = "pairs"  # not copied: most of them find a cell at the first rung
+    for number, rung in enumerate(rungs):
+        progress("cells", number / len(rungs))
+        segment = f"atom % {numbered.segments}" if rung.segments else "0"
+        first = (number * numbered.segments) * (numbered.levels + 1)
+        con.execute(
+            f"CREATE TEMP TABLE grouped AS SELECT *, count(*) OVER (PARTITION BY cell) = 1 AS alone FROM "
+            f"(SELECT atom, {first} + {segment} * {numbered.levels + 1} + r{number} AS cell, {counted} FROM atoms "
+            f"ANTI JOIN placed USING (atom) JOIN levels ON level = atom // {numbered.segments})"
+        )
+        con.execute(
+            f"INSERT INTO chosen SELECT cell, {number}, n FROM (SELECT cell, {counted} FROM grouped WHERE alone "
+            f"UNION ALL SELECT cell, {', '.join(numbered.counts)} FROM {rest} JOIN "
+            f"(SELECT atom, cell FROM grouped WHERE NOT alone) USING (atom) GROUP BY cell) AS judged (cell, {counted}) "
+            f"WHERE {safe}"
+        )
+        con.execute("INSERT INTO placed SELECT cell, atom FROM grouped SEMI JOIN chosen USING (cell)")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE left_over AS FROM {rest} ANTI JOIN placed USING (atom)")
+        con.execute("DROP TABLE grouped")
+        rest = "left_over"
 
 
 def _value(plan: CellPlan, level: Level) -> str:
-    """The SQL of a dimension's value at one level, over the table `atoms`."""
+    """The SQL of a dimension's value at one level, over the table `levels`."""
     column = f"a{_level_columns(plan).index(level.column)}"
     if level.width == 1:
         return column
@@ -186,61 +266,60 @@ def _value(plan: CellPlan, level: Level) -> str:
     return f"CAST({origin} + {width} * floor(({column} - {origin}) / {width}) AS BIGINT)"
 
 
-def _keys(plan: CellPlan, rung: _Rung) -> list[str]:
-    keys = [SEGMENT] if rung.segments else []
-    return keys + [_value(plan, level) for level in rung.levels if level is not None]
-
-
 def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, int]:
     cells, facts = only_row(
         con,
-        f"SELECT (SELECT count(DISTINCT cell) FROM placed WHERE rung = {rung}), "
-        f"(SELECT count(*) FROM numbered SEMI JOIN (SELECT atom FROM placed WHERE rung = {rung}) USING (atom))",
+        f"SELECT count(*), coalesce(sum(facts), 0) FROM summed JOIN chosen USING (cell) WHERE rung = {rung}",
     )
     return cells, facts
 
 
-def _widen_the_rest(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, k: int) -> None:
+def _keys(plan: CellPlan, rung: _Rung) -> list[str]:
+    return [_value(plan, level) for level in rung.levels if level is not None]
+
+
+def _widen_the_rest(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, k: int) -> None:
     """Takes published cells back until what is suppressed belongs to nobody or to at least k persons.
 
     Without it, the grand total known from elsewhere minus the published cells would be the facts of fewer than k persons.
     The coarsest cell with the fewest persons goes first.
     """
-    having = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number, _ in _measured(plan))
     while True:
-        rest = only_row(con, f"SELECT {', '.join(_persons(plan))} FROM left_over")
-        if (
-            not any(0 < persons < k for persons in rest)
-            or not only_row(con, "SELECT count(*) FROM placed")[0]
-        ):
+        rest = only_row(con, f"SELECT {', '.join(numbered.counts)} FROM left_over")
+        cheapest = con.execute("SELECT cell FROM chosen ORDER BY rung DESC, n, cell LIMIT 1").fetchall()
+        if not any(0 < persons < k for persons in rest) or not cheapest:
             return
-        rung, cell = only_row(
-            con,
-            "SELECT rung, cell FROM placed JOIN numbered USING (atom) GROUP BY rung, cell "
-            "ORDER BY rung DESC, count(DISTINCT unit), cell LIMIT 1",
-        )
+        ((cell,),) = cheapest
         con.execute(
-            f"INSERT INTO left_over SELECT atom, unit{having} FROM numbered SEMI JOIN "
-            f"(SELECT atom FROM placed WHERE rung = {rung} AND cell = {cell}) USING (atom) GROUP BY atom, unit"
+            "INSERT INTO left_over FROM pairs SEMI JOIN "
+            f"(SELECT atom FROM placed WHERE cell = {int(cell)}) USING (atom)"
         )
-        con.execute(f"DELETE FROM placed WHERE rung = {rung} AND cell = {cell}")
+        for table in ("placed", "chosen"):
+            con.execute(f"DELETE FROM {table} WHERE cell = {int(cell)}")
 
 
-def _aggregate(con: duckdb.DuckDBPyConnection, *, plan: CellPlan, rungs: Sequence[_Rung]) -> None:
-    """Makes `cells` from what is placed: one pass over the facts, then the keys of one atom of each cell."""
-    keys = [_by_rung([SEGMENT if rung.segments else text(REST) for rung in rungs], SEGMENT)]
+def _aggregate(
+    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, rungs: Sequence[_Rung]
+) -> None:
+    """Makes `cells` from what is placed: one pass over the facts (`summed`), then the keys of one atom of each cell."""
+    keys = [_by_rung(["segment" if rung.segments else text(REST) for rung in rungs], SEGMENT)]
     for j, dimension in enumerate(plan.dimensions):
         levels = [rung.levels[j] for rung in rungs]
         keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
         keys.append(
             _by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level")
         )
-    measures = "".join(f", {_measure(measure, f'm{i}')} AS r{i}" for i, measure in enumerate(plan.measures))
-    names = "".join(f", r{i} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
+    measures = "".join(f", {_measure(measure, f'm{i}')} AS s{i}" for i, measure in enumerate(plan.measures))
+    names = "".join(f", s{i} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, persons AS {quoted(plan.count_name)}{names} FROM "
-        f"(SELECT rung, min(atom) AS atom, count(DISTINCT unit) AS persons{measures} "
-        f"FROM numbered JOIN placed USING (atom) GROUP BY rung, cell) JOIN atoms USING (atom) ORDER BY ALL"
+        f"CREATE TEMP TABLE summed AS SELECT cell, count(*) AS facts{measures} "
+        f"FROM {numbered.facts} JOIN placed USING (atom) GROUP BY cell"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, n AS {quoted(plan.count_name)}{names} "
+        "FROM summed JOIN chosen USING (cell) JOIN (SELECT cell, min(atom) AS atom FROM placed GROUP BY cell) USING (cell) "
+        f"JOIN levels ON level = atom // {numbered.segments} "
+        f"JOIN (SELECT DISTINCT seg, segment FROM people) ON seg = atom % {numbered.segments} ORDER BY ALL"
     )
 
 

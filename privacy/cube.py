@@ -98,7 +98,7 @@ def build_cube(
     unit_of_row, units = encode_units(table[unit], table=name, unit=unit)
     several = units < rows
     key = np.concatenate([codes, secret, unit_of_row[:, None]] if several else [codes, secret], axis=1)
-    distinct, tuple_of_row, counts = _distinct_rows(key)
+    distinct, tuple_of_row, counts = distinct_rows(key)
     d, s = codes.shape[1], secret.shape[1]
     tuples = Tuples(
         codes=np.ascontiguousarray(distinct[:, :d]),
@@ -116,7 +116,7 @@ def build_cube(
     )
 
 
-def _distinct_rows(key: Codes) -> tuple[Codes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def distinct_rows(key: Codes) -> tuple[Codes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Distinct rows of an (n, c) code matrix, the index of each row among them, and how often each occurs.
 
     Columns are folded into one 64-bit key; where that would overflow, what is folded so far is renumbered first.

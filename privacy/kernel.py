@@ -105,9 +105,9 @@ def _once_a_person(tuples: Tuples) -> npt.NDArray[np.bool_]:
     counted = np.zeros(tuples.sensitive.shape, np.bool_)
     if tuples.units is not None:
         for j in range(tuples.sensitive.shape[1]):
-            pairs = np.stack([tuples.units, tuples.sensitive[:, j]], axis=1)
-            counted[np.unique(pairs, axis=0, return_index=True)[1], j] = True
-            counted[tuples.sensitive[:, j] < 0, j] = False
+            values = tuples.sensitive[:, j].astype(np.int64) + 1
+            once = np.unique(tuples.units * (values.max(initial=0) + 1) + values, return_index=True)[1]
+            counted[once, j] = values[once] > 0
     return counted
 
 

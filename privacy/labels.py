@@ -7,6 +7,7 @@ widened to round ones, text to what its ends begin with. A run of one value is c
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -69,12 +70,13 @@ def day_namer(lowest: date, highest: date) -> Namer:
 
 
 def text_namer(values: list[str]) -> Namer:
-    """Names runs of texts by what they begin with: `10*` for 1001 to 1087. values: all of them, in order."""
+    """Names runs of texts by what they begin with: `10*` for 1001 to 1087. values: all of them, in code point order."""
 
     def name(first: str, last: str) -> Named:
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
         prefix = "".join(letter for letter, _ in shared)
-        covered = sum(value.startswith(prefix) for value in values)
+        begin = bisect_left(values, prefix)  # those that share it stand together
+        covered = bisect_right(values, prefix, begin, key=lambda value: value[: len(prefix)]) - begin
         return Named(f"{prefix}*", (covered - 1) / (len(values) - 1))
 
     return name

@@ -14,7 +14,7 @@ from contracts.model import Column, Contract, PrivacyTerms, Role, Table, Transfo
 from core.errors import PrivacyError
 from core.keys import ContractKeys
 from privacy.cells import SEGMENT
-from privacy.cube import Cube, build_cube, folded
+from privacy.cube import Cube, build_cube, distinct_rows, folded
 from privacy.kernel import partition
 from privacy.pseudonym import pseudonymize
 
@@ -182,7 +182,7 @@ def _safe_parts(cube: Cube, part: npt.NDArray[np.int32], terms: PrivacyTerms) ->
 
 def _distinct(part: npt.NDArray[np.int32], codes: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
     """Distinct codes in each part, (count,)."""
-    pairs = np.unique(np.stack([part, codes], axis=1), axis=0) if len(part) else np.empty((0, 2), np.int32)
+    pairs, _, _ = distinct_rows(np.stack([part, codes], axis=1))
     return np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
 
 
@@ -191,10 +191,9 @@ def _most_shared(
 ) -> npt.NDArray[np.int64]:
     """How many persons of each part share its commonest value, (count,)."""
     most = np.zeros(count, np.int64)
-    if len(part):
-        having = np.unique(np.stack([part, values, units], axis=1), axis=0)[:, :2]
-        pairs, persons = np.unique(having, axis=0, return_counts=True)
-        np.maximum.at(most, pairs[:, 0], persons)
+    having, _, _ = distinct_rows(np.stack([part, values, units], axis=1))
+    pairs, _, persons = distinct_rows(having[:, :2])
+    np.maximum.at(most, pairs[:, 0], persons)
     return most
 
 

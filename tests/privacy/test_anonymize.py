@@ -37,6 +37,7 @@ from contracts.model import (
     Transform,
 )
 from core.digest import file_digest
+from core.engine import engine
 from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
 from core.proof import TableFile, Validated, Window, set_digest
@@ -540,3 +541,27 @@ def test_a_small_rest_is_found_on_the_counts(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("privacy.anonymize.build_cells", careless)
     with pytest.raises(PrivacyError, match="`visits` as written reaches k 1"):
         safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
+
+
+def test_the_facts_spill_into_the_runs_folder_and_it_goes_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spills: list[Path] = []
+
+    def watched(spill: Path) -> Any:
+        spills.append(spill)
+        con = engine(spill)
+        con.execute("SET memory_limit = '40MB'")
+        con.execute("CREATE TEMP TABLE many AS SELECT i, hash(i) AS h FROM range(5000000) r(i)")
+        assert list(spill.iterdir())
+        con.execute("SET memory_limit = '1GB'")
+        return con
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr("privacy.anonymize.engine", watched)
+    result = safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
+    folder = result.tables["visits"].path.parent
+    assert spills == [folder / "spill"]
+    assert not spills[0].exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -53,7 +53,8 @@ def publish(facts: list[Fact], k: int, plan: CellPlan = PLAN) -> tuple[list[dict
             "facts",
             pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA),
         )
-        counts = build_cells(con, facts="facts", unit="person", segment="segment", plan=plan, k=k)
+        con.execute("CREATE TABLE persons AS SELECT DISTINCT person AS spelt, person, segment FROM facts")
+        counts = build_cells(con, facts="facts", unit="person", persons="persons", plan=plan, k=k)
         cells = con.sql("FROM cells").to_arrow_table()
     assert tuple(cells.column_names) == columns_of(plan)
     return cells.to_pylist(), counts
@@ -171,7 +172,7 @@ def test_a_sum_over_one_person_among_many_without_a_value_is_not_published() -> 
 
 
 def test_a_contract_may_call_its_measures_anything() -> None:
-    names = ("atom", "rung", "cell", "unit", "m0", "a0", "r1", "persons", "segment_of_row")
+    names = ("atom", "rung", "cell", "n", "m0", "a0", "r1", "s0", "seg", "facts", "level", "person", "spelt")
     for name in names:
         plan = CellPlan(
             segments_of=None,
@@ -209,6 +210,19 @@ def test_a_published_cell_joins_a_rest_that_would_be_too_small() -> None:
     cells, counts = publish(facts, 3)
     assert cells == []
     assert (counts.suppressed_facts, counts.suppressed_units) == (4, 4)
+
+
+def test_the_coarsest_cell_joins_such_a_rest_first() -> None:
+    fine = [fact(p, "milk", 1, "A") for p in (1, 2, 3)]
+    coarse = [
+        fact(4, "bread", 1, "A"),
+        fact(5, "bread", 1, "B"),
+        fact(6, "bread", 1, "C"),
+        fact(7, "bread", 1, "D"),
+    ]
+    cells, counts = publish([*fine, *coarse, fact(9, "soap", 30, "A")], 3)
+    assert [(cell["segment"], cell["goods"], cell["persons"]) for cell in cells] == [("A", "milk", 3)]
+    assert (counts.suppressed_facts, counts.suppressed_units) == (5, 5)
 
 
 def test_fewer_than_k_persons_in_all_publish_nothing() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contracts.model import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchy import Hierarchy
+from privacy.labels import text_namer
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(
@@ -139,3 +140,13 @@ def test_an_empty_column_has_a_hierarchy() -> None:
     assert len(hierarchy) == 0
     assert hierarchy.labels([], []).to_pylist() == []
     assert len(Hierarchy.of(NATURAL, pa.array([None], pa.int64()), column="t.n")) == 1
+
+
+@given(st.sets(st.text(min_size=1, max_size=5), min_size=2, max_size=30), st.data())
+def test_a_run_of_texts_covers_all_that_begin_as_its_name_does(values: set[str], data: st.DataObject) -> None:
+    ordered = sorted(values)
+    first, last = sorted(data.draw(st.sets(st.integers(0, len(ordered) - 1), min_size=2, max_size=2)))
+    named = text_namer(ordered)(ordered[first], ordered[last])
+    begins = sum(value.startswith(named.label[:-1]) for value in values)
+    assert named.covers == (begins - 1) / (len(values) - 1)
+    assert Hierarchy.of(NATURAL, pa.array(list(values)), column="t.q").leaves.to_pylist() == ordered

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PrivacyError
+from privacy import measures
 from privacy.measures import class_sizes, k_anonymity, l_diversity
 
 ROWS = st.lists(
@@ -76,3 +79,12 @@ def test_without_quasi_identifiers_all_are_one_class() -> None:
 def test_a_missing_column_is_named_with_those_that_exist() -> None:
     with pytest.raises(PrivacyError, match=r"No column `agee` to measure\. There are: age, household\."):
         k_anonymity(pa.table({"age": [1], "household": [1]}), ["agee"], unit="household")
+
+
+def test_what_is_measured_never_spills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where an engine spills when nobody tells it otherwise
+    with measures._engine() as con:
+        con.execute("SET memory_limit = '40MB'")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            con.execute("CREATE TEMP TABLE many AS SELECT i, hash(i) AS h FROM range(10000000) r(i)")
+    assert list(tmp_path.iterdir()) == []
