@@ -39,6 +39,10 @@ class EventKind(StrEnum):
     RUN_COMPLETED = "run.completed"
     RUN_FAILED = "run.failed"
     CATALOG_READ = "catalog.read"
+    QUARANTINE_SEALED = "quarantine.sealed"
+    QUARANTINE_OPENED = "quarantine.opened"
+    QUARANTINE_RELEASED = "quarantine.released"
+    QUARANTINE_REMOVED = "quarantine.removed"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,24 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "tables": Fact(ListOf(Name()), "tables that were read", needed=True),
             "rows": Fact(_COUNT, "rows given out", needed=True),
         },
+        EventKind.QUARANTINE_SEALED: {
+            "digest": Fact(DIGEST_TYPE, "SHA-256 of its manifest", needed=True),
+            "release": Fact(IDENTIFIER_TYPE, "the release that the rows were left out of", needed=True),
+            "tables": Fact(MapOf(_COUNT), "rows set aside, by table", needed=True),
+            "until": Fact(Bound(), "the moment from which they are kept no longer", needed=True),
+            "key": Fact(WORD, "who holds the key that opens it: platform, or hall", needed=True),
+        },
+        EventKind.QUARANTINE_OPENED: {
+            "tables": Fact(MapOf(_COUNT), "rows shown, by table", needed=True),
+        },
+        EventKind.QUARANTINE_RELEASED: {
+            "tables": Fact(MapOf(_COUNT), "rows handed out, by table", needed=True),
+            "form": Fact(WORD, "the form they were handed out in: parquet, csv, or sealed", needed=True),
+        },
+        EventKind.QUARANTINE_REMOVED: {
+            "digest": Fact(DIGEST_TYPE, "SHA-256 of its manifest", needed=True),
+            "why": Fact(WORD, "expired, released, or superseded by a later one", needed=True),
+        },
     }
 )
 
@@ -149,7 +171,7 @@ class DatasetRef:
 class Event:
     """Something that happened, ready for the ledger.
 
-    kind, subject (a run's or a release's id) and digest name it: the ledger takes each name once.
+    kind, subject (a run's or a release's id, or one of its own below a run's) and digest name it: the ledger takes each name once.
     run_id: a UUID. contract_*: of the contract it happened under; all empty for `catalog.read`, which may span several.
     facts: what FACTS declares for the kind, as plain JSON values. A deep copy is kept.
     Raises LedgerError, without the offending value, for anything that isn't declared.

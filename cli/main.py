@@ -22,6 +22,7 @@ COMMANDS = {
     "contract": "cli.contract",
     "run": "cli.run",
     "catalog": "cli.catalog",
+    "quarantine": "cli.quarantine",
     "audit": "cli.audit",
 }
 
@@ -33,6 +34,7 @@ Examples:
   sluice contract check my-data.odcs.yaml       every problem of a contract, with its line
   sluice run grocery-demand                     the same route without Airflow
   sluice catalog list --json                    what is published
+  sluice quarantine list                        rows that broke a rule
   sluice audit verify                           does the log hold?
 
 \b

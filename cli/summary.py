@@ -68,8 +68,9 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
         lines.append(("warnings", f"{rules} of severity warning failed{f', see {where}' if where else ''}"))
     lines += [("receipt", release.receipt), ("lies in", str(home.settings.catalog))]
     if any(made.quarantined.values()):
-        lines.append(("set aside", str(home.settings.quarantine)))
-        lines.append(("", "raw rows, for the platform's own engineer only"))
+        lines.append(
+            ("set aside", "raw rows, for the platform's own engineer only: `sluice quarantine list`")
+        )
     for label, text in lines:
         print_line(label, text)
     about = next(

@@ -17,6 +17,10 @@ from contracts.checks import Check
 from core.digest import document_digest, sha256_hex
 from core.proof import Window
 
+# How long rows that broke a rule are kept: a month, in which a monthly run comes round again, when the contract doesn't
+# say. Raw data that nobody looked at for a year is no quarantine any more.
+QUARANTINE_DAYS, MAX_QUARANTINE_DAYS = 30, 365
+
 
 class TableKind(StrEnum):
     """What a table is about.
@@ -224,7 +228,12 @@ def slug(contract_id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """A data-sharing contract. digest: SHA-256 of the RFC 8785 form of the whole document, hex."""
+    """A data-sharing contract. digest: SHA-256 of the RFC 8785 form of the whole document, hex.
+
+    schedule: how often data comes, a cron expression in UTC (`contracts.schedule`); None when the contract doesn't say.
+    max_quarantined: largest share of a table's rows that may break a rule. quarantine_days: for how many days such rows are
+    kept, 0 to MAX_QUARANTINE_DAYS; 0: not at all.
+    """
 
     id: str
     version: str
@@ -239,6 +248,8 @@ class Contract:
     privacy: PrivacyTerms | None
     max_quarantined: float
     tables: tuple[Table, ...]
+    schedule: str | None = None
+    quarantine_days: int = QUARANTINE_DAYS
     path: Path | None = None
 
     @property

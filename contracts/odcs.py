@@ -21,6 +21,7 @@ from contracts.terms import (
     read_privacy,
     read_quarantine,
     read_recipient,
+    read_schedule,
     read_source,
     read_term,
 )
@@ -76,7 +77,9 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
             "Add status: draft, and status: active once both parties agreed.",
             key="status",
         )
-    term, recipient, quarantine = read_term(node), read_recipient(node), read_quarantine(node)
+    term, recipient = read_term(node), read_recipient(node)
+    max_quarantined, quarantine_days = read_quarantine(node)
+    schedule = read_schedule(node)
     table_nodes = read_tables(node)
     persons = any(table.about_persons for table in table_nodes)
     privacy = read_privacy(node, persons=persons, sensitive=sensitive_column(table_nodes))
@@ -99,10 +102,12 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
         term=term,
         source=source,
         privacy=privacy,
-        max_quarantined=quarantine,
+        max_quarantined=max_quarantined,
+        quarantine_days=quarantine_days,
         tables=tuple(
             replace(table, checks=checks, notes=notes)
             for table, (checks, notes) in zip(tables, checked, strict=True)
         ),
+        schedule=schedule,
         path=path.resolve(),
     )

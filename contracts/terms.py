@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from contracts.fileserver import check_files
-from contracts.model import PrivacyTerms, Source, Term
+from contracts.model import MAX_QUARANTINE_DAYS, QUARANTINE_DAYS, PrivacyTerms, Source, Term
 from contracts.own import own
 from contracts.problems import choose, shown
 from contracts.reading import Node
+from contracts.schedule import FREQUENCY, UnclearError, cron_of, one_cron
 
 # The connectors that Sluice has; connectors/registry.py builds them, and a test holds the two against each other.
 CONNECTORS = ("files", "completejourney")
@@ -76,12 +77,30 @@ def read_recipient(node: Node) -> str:
     return given.value
 
 
-def read_quarantine(node: Node) -> float:
-    """sluiceQuarantine {maxShare}: the largest share of a table's rows that may be set aside; 0 when not given."""
+def read_quarantine(node: Node) -> tuple[float, int]:
+    """sluiceQuarantine {maxShare, days}: the largest share of a table's rows that may be set aside, 0 when not given, and
+    for how many days they are kept."""
     given = own(node, "sluiceQuarantine")
-    if given is None or not given.mapping(("maxShare",), required=("maxShare",)):
-        return 0.0
-    return given.share("maxShare", one=True) or 0.0
+    if given is None or not given.mapping(("maxShare", "days"), required=("maxShare",)):
+        return 0.0, QUARANTINE_DAYS
+    days = given.whole("days", least=0, most=MAX_QUARANTINE_DAYS)
+    return given.share("maxShare", one=True) or 0.0, QUARANTINE_DAYS if days is None else days
+
+
+def read_schedule(node: Node) -> str | None:
+    """The service levels `frequency` of the standard: how often data comes, as a cron expression in UTC."""
+    levels = [level for level in node.each("slaProperties") if level.get("property") == FREQUENCY]
+    for level in levels:
+        try:
+            cron_of(level.value)
+        except UnclearError as error:
+            level.say(error.what, error.remedy, key=error.key)
+            return None
+    try:
+        return one_cron(level.value for level in levels)
+    except UnclearError as error:
+        levels[-1].say(error.what, error.remedy, key=error.key)
+        return None
 
 
 def read_privacy(node: Node, *, persons: bool, sensitive: Node | None) -> PrivacyTerms | None:

@@ -15,16 +15,20 @@ import base64
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
+from core.digest import file_digest
 from core.keys import FileKey
 from core.proof import TableFile
-from core.sql import parquet, text
+from core.sql import parquet, quoted, text
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,6 +37,8 @@ ROW_GROUP_ROWS = 1 << 18
 _ROW_GROUP_BYTES = 128 << 20  # of Arrow data; rows with long texts make shorter groups
 _ONE_PAGE = 1 << 30
 _EVERY_ROW = (1 << 63) - 1
+_ROW = "sluice row number"
+_COUNTER = "file_row_number"  # DuckDB's
 
 
 class Writer:
@@ -92,16 +98,35 @@ def writer(path: Path, schema: pa.Schema, key: FileKey | None) -> Iterator[Write
 
 
 def reader(file: TableFile) -> pq.ParquetFile:
-    """The file, opened; a context manager. Raises pa.ArrowException and OSError when it can't be read or decrypted."""
+    """The file, opened, with all rows that stand in it; a context manager.
+
+    Raises pa.ArrowException and OSError when it can't be read or decrypted.
+    """
     return pq.ParquetFile(file.path, decryption_properties=_decryption(file.key))
 
 
-def read(file: TableFile, columns: Sequence[str] | None = None) -> pa.Table:
-    """The file's rows as one table, all columns or those named, in that order. Raises what `reader` does."""
-    names = list(columns) if columns is not None else None
+def batches(file: TableFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows that count, in their order, with these columns in this order. Raises what `reader` does."""
+    out = read(file.without)[_ROW].to_numpy() if file.without else None
+    start = 0
     with reader(file) as opened:
-        table = opened.read(columns=names)
-    return table if names is None else table.select(names)
+        for batch in opened.iter_batches(ROW_GROUP_ROWS, columns=list(columns)):
+            rows = batch.num_rows
+            if out is not None:
+                stays = np.ones(rows, np.bool_)
+                first, last = np.searchsorted(out, (start, start + rows))
+                stays[out[first:last] - start] = False
+                batch = batch.filter(pa.array(stays))
+            start += rows
+            yield batch.select(list(columns))
+
+
+def read(file: TableFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows that count as one table, all columns or those named, in that order. Raises what `reader` does."""
+    whole = schema(file)
+    names = whole.names if columns is None else list(columns)
+    fields = pa.schema([whole.field(name) for name in names], whole.metadata)
+    return pa.Table.from_batches(list(batches(file, names)), fields)
 
 
 def schema(file: TableFile) -> pa.Schema:
@@ -110,15 +135,63 @@ def schema(file: TableFile) -> pa.Schema:
         return opened.schema_arrow
 
 
+def leave_out(file: TableFile, rows: npt.NDArray[np.int64], path: Path) -> TableFile:
+    """`file` without the rows of these numbers, ascending from 0, which are written down at `path`.
+
+    Nothing is copied: whoever reads the file by this module passes over them. Raises what `writer` does.
+    """
+    with writer(path, pa.schema([(_ROW, pa.int64())]), file.key) as sink:
+        sink.write(pa.table({_ROW: pa.array(rows, pa.int64())}))
+    numbers = TableFile(
+        name=file.name,
+        path=path,
+        rows=len(rows),
+        size_bytes=path.stat().st_size,
+        sha256=file_digest(path),
+        key=file.key,
+    )
+    return replace(file, rows=file.rows - len(rows), without=numbers)
+
+
 def unlock(connection: duckdb.DuckDBPyConnection, files: Iterable[TableFile]) -> None:
     """Hands a DuckDB database the keys that `scan` of these files names; they stay in its memory."""
-    for key in {file.key.name: file.key for file in files if file.key}.values():
+    every = [each for file in files for each in (file, file.without) if each]
+    for key in {each.key.name: each.key for each in every if each.key}.values():
         encoded = base64.b64encode(key.reveal()).decode()
         connection.execute(f"PRAGMA add_parquet_key({text(key.name)}, {text(encoded)})")
 
 
-def scan(file: TableFile, *options: str) -> str:
-    """The SQL that reads this file in a database that `unlock` was called for. options: as of `core.sql.parquet`."""
+def scan(file: TableFile) -> str:
+    """The SQL that reads the rows that count, in a database that `unlock` was called for. Raises what `reader` does."""
+    if not file.without:
+        return _whole(file)
+    counter = _counter(file)
+    gone = f"(SELECT {quoted(_ROW)} FROM {_whole(file.without)}) AS gone"
+    whole = f"{scan_numbered(file, counter)} AS whole"
+    return f"(SELECT * EXCLUDE ({counter}) FROM {whole} ANTI JOIN {gone} ON whole.{counter} = gone.{quoted(_ROW)})"
+
+
+def scan_numbered(file: TableFile, number: str) -> str:
+    """The SQL that reads all rows that stand in the file, each with its number from 0 in a column called `number`.
+
+    number: a plain name that no column has.
+    """
+    if _counter(file) == _COUNTER:
+        return f"(SELECT * RENAME ({_COUNTER} AS {number}) FROM {_whole(file, f'{_COUNTER} = true')})"
+    # The engine's counter would meet a column of its name; a window over a file runs in the file's order.
+    return f"(SELECT *, row_number() OVER () - 1 AS {number} FROM {_whole(file)})"
+
+
+def _counter(file: TableFile) -> str:
+    """A name for the rows' numbers that no column has: the engine's own where that is free."""
+    taken = {name.casefold() for name in schema(file).names}
+    name = _COUNTER
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _whole(file: TableFile, *options: str) -> str:
     if not file.key:
         return parquet(file.path, *options)
     opened = parquet(file.path, *options, f"encryption_config = {{footer_key: {text(file.key.name)}}}")

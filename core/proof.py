@@ -6,7 +6,7 @@ A module that proves claims the builder once, at import:
 
 Calling `Received(...)` anywhere else raises InternalError, as do `dataclasses.replace`, `copy` and unpickling: a proof
 can't be edited, copied from elsewhere or sent through XCom. Between processes travels a handoff (path and digest,
-see `pipeline/staging`), which the receiving step checks before the proving module builds the type anew.
+see `pipeline/handoff`), which the receiving step checks before the proving module builds the type anew.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class Window:
 class TableFile:
     """One table as one Parquet file; `core.parquet` opens it.
 
-    sha256: hex digest of the file's bytes; size_bytes: its length. key: what it's encrypted under, None for a plain file.
+    rows: how many count. sha256: hex digest of the file's bytes; size_bytes: its length. key: what it's encrypted under,
+    None for a plain file. without: a file with the numbers, from 0, of rows that don't count; None when all do.
     """
 
     name: str
@@ -110,6 +111,7 @@ class TableFile:
     size_bytes: int
     sha256: str
     key: FileKey | None = field(default=None, repr=False, compare=False)
+    without: TableFile | None = None
 
 
 def set_digest(tables: Mapping[str, TableFile]) -> str:

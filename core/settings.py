@@ -16,18 +16,23 @@ class Settings:
 
     home: SLUICE_HOME, all state of this hall (default `.sluice` in the working folder).
     contracts: SLUICE_CONTRACTS, the folder of published contracts (default: the ones that ship with Sluice).
+    platform_key: SLUICE_PLATFORM_KEY, the public key that quarantined rows are sealed to (PEM), or a folder of them, one
+    for each platform; None: the hall makes a pair for each.
     """
 
     home: Path
     contracts: Path
+    platform_key: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
         """Settings from environment variables; an empty variable counts as not set."""
         env = os.environ if env is None else env
+        key = env.get("SLUICE_PLATFORM_KEY")
         return cls(
             home=Path(env.get("SLUICE_HOME") or ".sluice").expanduser().resolve(),
             contracts=Path(env.get("SLUICE_CONTRACTS") or PUBLISHED).expanduser().resolve(),
+            platform_key=Path(key).expanduser().resolve() if key else None,
         )
 
     @property
@@ -52,7 +57,7 @@ class Settings:
 
     @property
     def quarantine(self) -> Path:
-        """Rows that broke a rule, for the platform's own engineer, outside the catalog."""
+        """Rows that broke a rule, sealed to the platform's key, outside the catalog."""
         return self.home / "quarantine"
 
     @property

@@ -55,6 +55,7 @@ def environment(settings: Settings, base: Mapping[str, str], *, dags: Path = DAG
         "AIRFLOW_CONFIG": str(settings.airflow / "airflow.cfg"),
         "SLUICE_HOME": str(settings.home),
         "SLUICE_CONTRACTS": str(settings.contracts),
+        "SLUICE_PLATFORM_KEY": str(settings.platform_key or ""),
         "NO_PROXY": direct,
         "no_proxy": direct,
         "PYTHONPATH": os.pathsep.join(filter(None, (base.get("PYTHONPATH"), str(dags.parent)))),
@@ -130,8 +131,18 @@ def _options(home: Path, kept: Secrets, *, port: int, dags: Path) -> dict[str, d
         "api_auth": {"jwt_secret": kept.jwt_secret},
         # A finished task's process is seen after one beat; with Airflow's 5 s, stopping waits that long.
         "workers": {"min_heartbeat_interval": 1},
-        # Short waits: on one machine nobody else is kept busy by them.
-        "scheduler": {"enable_health_check": False, "scheduler_idle_sleep_time": 0.2, "job_heartbeat_sec": 2},
+        # Short waits: on one machine nobody else is kept busy by them. What a killed scheduler left running is found
+        # when that has been silent for 30 s, and looked for that often, not every 5 minutes; a task whose supervisor was
+        # killed, which beats every second, after a minute.
+        "scheduler": {
+            "enable_health_check": False,
+            "scheduler_idle_sleep_time": 0.2,
+            "job_heartbeat_sec": 2,
+            "scheduler_heartbeat_sec": 2,
+            "scheduler_health_check_threshold": 30,
+            "orphaned_tasks_check_interval": 15,
+            "task_instance_heartbeat_timeout": 60,
+        },
         "dag_processor": {
             "dag_bundle_storage_path": home / "bundles",
             "parsing_processes": 1,

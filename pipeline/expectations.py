@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from great_expectations.exceptions import ExpectationNotFoundError
@@ -46,18 +46,29 @@ class Rule:
 
     expectation: what Great Expectations runs. finds_rows: whether it is a rule of its own about single rows.
     condition: SQL that is true for a row that breaks the rule; None where the rule speaks of the table, or where only
-    Great Expectations can tell which rows break it.
+    Great Expectations can tell which rows break it. query: SQL with a row for each that breaks the rule, which the
+    expectation runs; None for a rule that was written as an expectation.
     """
 
     check: Check
     expectation: Expectation
     condition: str | None = None
+    query: str | None = None
     finds_rows: bool = False
 
     @property
     def quarantines(self) -> bool:
         """Whether rows that break the rule leave the table; if not, a broken rule stops the run (or is a warning)."""
         return self.check.scope is Scope.ROW and (self.condition is not None or self.finds_rows)
+
+    def asking(self, query: str) -> Rule:
+        """The same rule with another query, of the same answer."""
+        expectation = UnexpectedRowsExpectation(
+            unexpected_rows_query=gx_query(query),
+            batch_id=self.expectation.batch_id,
+            meta=self.expectation.meta,
+        )
+        return replace(self, expectation=expectation)
 
 
 def compiled(check: Check, view: View, *, number: int) -> Rule:
@@ -81,7 +92,7 @@ def compiled(check: Check, view: View, *, number: int) -> Rule:
     expectation = UnexpectedRowsExpectation(
         unexpected_rows_query=gx_query(query), batch_id=view.plain, meta=meta
     )
-    return Rule(check=check, expectation=expectation, condition=condition)
+    return Rule(check=check, expectation=expectation, condition=condition, query=query)
 
 
 def gx_query(query: str) -> str:

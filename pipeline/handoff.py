@@ -90,16 +90,7 @@ def _gone(handoff: Handoff) -> RunGoneError:
 
 def tables_as_json(tables: Mapping[str, TableFile], folder: Path) -> list[dict[str, Any]]:
     """Table files with paths relative to the run's folder."""
-    return [
-        {
-            "name": table.name,
-            "path": str(table.path.relative_to(folder)),
-            "rows": table.rows,
-            "size_bytes": table.size_bytes,
-            "sha256": table.sha256,
-        }
-        for table in tables.values()
-    ]
+    return [_as_json(table, folder) for table in tables.values()]
 
 
 def tables_from_json(
@@ -109,22 +100,35 @@ def tables_from_json(
 
     Raises IntegrityError for a changed or lost file.
     """
-    tables = {}
-    for entry in entries:
-        path = folder / entry["path"]
-        if not path.is_file() or file_digest(path) != entry["sha256"]:
-            raise IntegrityError(
-                f"The staged file of `{entry['name']}` is not what the step before wrote.",
-                where=str(path),
-                remedy="Find out who changed it; then start the run again.",
-                table=entry["name"],
-            )
-        tables[entry["name"]] = TableFile(
-            name=entry["name"],
-            path=path,
-            rows=entry["rows"],
-            size_bytes=entry["size_bytes"],
-            sha256=entry["sha256"],
-            key=key,
+    return {entry["name"]: _from_json(entry, folder, key) for entry in entries}
+
+
+def _as_json(table: TableFile, folder: Path) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "path": str(table.path.relative_to(folder)),
+        "rows": table.rows,
+        "size_bytes": table.size_bytes,
+        "sha256": table.sha256,
+        "without": _as_json(table.without, folder) if table.without else None,
+    }
+
+
+def _from_json(entry: Mapping[str, Any], folder: Path, key: FileKey | None) -> TableFile:
+    path = folder / entry["path"]
+    if not path.is_file() or file_digest(path) != entry["sha256"]:
+        raise IntegrityError(
+            f"The staged file of `{entry['name']}` is not what the step before wrote.",
+            where=str(path),
+            remedy="Find out who changed it; then start the run again.",
+            table=entry["name"],
         )
-    return tables
+    return TableFile(
+        name=entry["name"],
+        path=path,
+        rows=entry["rows"],
+        size_bytes=entry["size_bytes"],
+        sha256=entry["sha256"],
+        key=key,
+        without=_from_json(entry["without"], folder, key) if entry["without"] else None,
+    )

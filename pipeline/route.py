@@ -30,6 +30,7 @@ from core.proof import Window
 from pipeline.handoff import Handoff, read_handoff, tables_as_json, tables_from_json, write_handoff
 from pipeline.home import Home
 from pipeline.overlap import refuse_overlap
+from pipeline.quarantine import Quarantine
 from pipeline.runs import Owner, Run, run_uuid
 from pipeline.sweep import sweep
 from pipeline.told import bounds, record, risk_facts, source_namespace
@@ -173,13 +174,10 @@ def validate(handoff: Handoff, *, home: Home, progress: Progress = silent) -> Ha
         tables=tables_from_json(state["tables"], run.folder, run.key),
         digest=state["source_digest"],
     )
-    validated = validate_tables(
-        received,
-        contract,
-        out=run.folder / "validated",
-        quarantine=home.settings.quarantine / contract.slug / state["release"],
-        progress=progress,
-    )
+    with Quarantine(home).setting_aside(contract, run, state["release"]) as quarantine:
+        validated = validate_tables(
+            received, contract, out=run.folder / "validated", quarantine=quarantine, progress=progress
+        )
     for table in contract.tables:
         if table.kind is not TableKind.REFERENCE and not validated.tables[table.name].rows:
             raise QualityError(

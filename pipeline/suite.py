@@ -14,9 +14,10 @@ from great_expectations.expectations.expectation import Expectation
 
 from contracts.checks import Check
 from core.errors import InternalError
+from pipeline.answers import Answers
+from pipeline.aside import Rows
 from pipeline.expectations import Rule, compiled
 from pipeline.gx_duckdb import SuiteRunner
-from pipeline.quarantine import Rows
 from pipeline.views import View
 
 GX_VERSION = __version__
@@ -51,12 +52,14 @@ def findings(database: duckdb.DuckDBPyConnection, views: Sequence[View], *, name
         for check in view.table.checks:
             rules.append(compiled(check, view, number=len(rules)))
             owners.append(view)
+    answers = Answers(database, rules, owners)
+    rules = answers.over(rules)
     runner = SuiteRunner(
         database, [batch for view in views for batch in (view.plain, view.numbered, view.aliased)]
     )
     results = _results(runner, name, [rule.expectation for rule in rules], _COUNTS)
     return [
-        _finding(rule, view, results.get(number), runner, database)
+        _finding(rule, view, results.get(number), runner, answers, number)
         for number, (rule, view) in enumerate(zip(rules, owners, strict=True))
     ]
 
@@ -77,7 +80,7 @@ def _results(
 
 
 def _finding(
-    rule: Rule, view: View, result: Any, runner: SuiteRunner, database: duckdb.DuckDBPyConnection
+    rule: Rule, view: View, result: Any, runner: SuiteRunner, answers: Answers, number: int
 ) -> Finding:
     about: dict[str, Any] = {
         "check": rule.check,
@@ -89,7 +92,8 @@ def _finding(
     kept, unexpected = bool(result.success), _unexpected(rule, result)
     rows = None
     if rule.check.severity == "error" and rule.quarantines and not kept and unexpected:
-        rows = _rows(rule, view, unexpected, runner, database)
+        found = answers.rows(number, view) if rule.condition is not None else None
+        rows = _rows(rule, view, unexpected, runner, found)
     return Finding(**about, kept=kept, unexpected=unexpected, rows=rows)
 
 
@@ -101,14 +105,9 @@ def _unexpected(rule: Rule, result: Any) -> int | None:
     return int(result.result["observed_value"]) if rule.condition is not None else None
 
 
-def _rows(
-    rule: Rule, view: View, expected: int, runner: SuiteRunner, database: duckdb.DuckDBPyConnection
-) -> Rows:
+def _rows(rule: Rule, view: View, expected: int, runner: SuiteRunner, found: Rows | None) -> Rows:
     """The numbers of exactly the rows that Great Expectations counted, ascending."""
-    if rule.condition is not None:
-        query = f"SELECT {view.row} FROM {view.numbered} WHERE {rule.condition}"
-        found = np.asarray(database.execute(query).fetchnumpy()[view.row], np.int64)
-    else:
+    if found is None:
         # The condition is Great Expectations' own, so it names the rows itself.
         how = _COUNTS | {
             "result_format": "COMPLETE",

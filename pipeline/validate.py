@@ -18,9 +18,10 @@ from contracts.checks import Check
 from contracts.model import Contract, Table, TableKind
 from core.digest import file_digest
 from core.errors import IntegrityError, QualityError, SourceError
+from core.parquet import leave_out
 from core.progress import Progress, silent
 from core.proof import Received, TableFile, Validated, prover
-from pipeline.quarantine import Aside, aside_name, keep_whole, split
+from pipeline.aside import Draft, keep
 from pipeline.views import View, opened
 
 if TYPE_CHECKING:
@@ -37,21 +38,23 @@ class CheckError(SourceError):
 
 
 def validate(
-    received: Received, contract: Contract, *, out: Path, quarantine: Path, progress: Progress = silent
+    received: Received, contract: Contract, *, out: Path, quarantine: Draft, progress: Progress = silent
 ) -> Validated:
     """The tables with only rows that keep every rule: `out`/table-<n>.parquet, n a table's place in the contract from 0.
 
+    A table's file is the one that was received; rows that are set aside are left out by their numbers (`core.parquet`).
     What was found stands in `out`/validation.json, small counts in tables about persons as "<k" only.
-    Rows that break a rule of severity "error" go to `quarantine`/<table>.parquet with the rules' names in `_rules`. Row
-    order is kept. out and quarantine get mode 0700, files 0600; what stood in `out` before is gone.
+    Rows that break a rule of severity "error" go to the draft `quarantine` with the rules' names in `_rules`. Row order is
+    kept. `out` gets mode 0700, files 0600; what stood there or in the draft before is gone.
     Raises QualityError when a table rule breaks, or more rows of a table than the contract allows; CheckError when a
     check could not be carried out; ContractError for a check that has no meaning; IntegrityError when files or contract
-    aren't those that were received. Nothing of `out` stays then; quarantined rows stay where too many were found, for
+    aren't those that were received. Nothing of `out` stays then; the draft has its rows also where too many were found, for
     whoever must look at them.
     """
     _same(received, contract)
     try:
         _fresh(out)
+        quarantine.clear()
         with (
             tempfile.TemporaryDirectory(prefix=".spill-", dir=out.parent) as spill,
             opened(received, contract, spill=Path(spill)) as (database, views),
@@ -161,7 +164,7 @@ def _settled(
     found: Sequence[Finding],
     *,
     out: Path,
-    quarantine: Path,
+    quarantine: Draft,
     progress: Progress,
 ) -> tuple[dict[str, TableFile], dict[str, int]]:
     """The files of the rows that stay, and how many rows of each table went to quarantine."""
@@ -175,24 +178,12 @@ def _settled(
         broken = [
             (f.check.name, f.rows) for f in found if f.view is view and f.rows is not None and len(f.rows)
         ]
-        aside = Aside.of(broken)
-        counts[name] = len(aside.rows)
-        kept, away = out / file_name(number), quarantine / aside_name(name)
-        if counts[name]:
-            quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
-            quarantine.chmod(0o700)
-            split(view.file, columns, aside, kept=kept, away=away, away_key=None)
-        else:
-            away.unlink(missing_ok=True)  # of an earlier attempt
-            keep_whole(view.file, columns, kept)
-        tables[name] = TableFile(
-            name=name,
-            path=kept,
-            rows=view.file.rows - counts[name],
-            size_bytes=kept.stat().st_size,
-            sha256=file_digest(kept),
-            key=view.file.key,
-        )
+        file = keep(view.file, columns, out / file_name(number))
+        if broken:
+            gone = quarantine.take(name, view.file, columns, broken, away=file_name(number))
+            file = leave_out(file, gone, out / f"without-{number}.parquet")
+        counts[name] = view.file.rows - file.rows
+        tables[name] = file
         if counts[name] and counts[name] / view.file.rows > contract.max_quarantined:
             over.append(
                 f"{counts[name]} of {view.file.rows} rows of {name} ("
@@ -204,8 +195,13 @@ def _settled(
             f"More rows break a rule than the contract allows (a share of {contract.max_quarantined:g}): "
             + "; ".join(over)
             + ".",
-            where=f"quarantine {quarantine}",
-            remedy="Look at the rows there and correct them at their source, or raise the limit in the contract.",
+            where=f"quarantine {quarantine.name}" if quarantine.keeps_rows else contract.id,
+            remedy=(
+                f"Look at the rows (`sluice quarantine show {quarantine.name} --rows 10`) and correct them"
+                if quarantine.keeps_rows
+                else "The contract keeps no such rows (`days: 0`). Correct them"
+            )
+            + " at their source, or raise the limit in the contract.",
             quarantined={name: count for name, count in counts.items() if count},
             limit=contract.max_quarantined,
         )

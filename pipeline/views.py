@@ -10,12 +10,11 @@ from pathlib import Path
 import duckdb
 
 from contracts.model import Contract, Table
+from core.engine import engine
 from core.errors import ContractError, SourceError
-from core.parquet import scan, unlock
+from core.parquet import scan, scan_numbered, unlock
 from core.proof import Received, TableFile
 from core.sql import pattern, quoted, text
-
-_ROW_NUMBER = "file_row_number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +65,13 @@ def opened(
 
 def _locked(files: Sequence[TableFile], spill: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that can read these files and write to `spill`, whatever a SQL rule asks for."""
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "temp_directory": str(spill),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-            "python_enable_replacements": False,
-            "preserve_insertion_order": True,
-        },
+    database = engine(
+        spill,
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        allow_community_extensions=False,
+        python_enable_replacements=False,
+        preserve_insertion_order=True,
     )
     # DuckDB looks for a pattern first and opens what it found then: both need leave.
     paths = ", ".join(text(name) for file in files for name in (str(file.path), pattern(file.path)))
@@ -93,7 +89,6 @@ def _locked(files: Sequence[TableFile], spill: Path) -> duckdb.DuckDBPyConnectio
 
 def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *, prefix: str) -> View:
     names = [column.name for column in table.columns]
-    row = _free("row", names)
     source = scan(file)
     columns = ", ".join(quoted(name) for name in names)
     try:
@@ -105,12 +100,8 @@ def _view(database: duckdb.DuckDBPyConnection, table: Table, file: TableFile, *,
                 where=f"columns that came: {', '.join(present)}",
                 remedy="Receive the table again under this contract.",
             )
-        if _ROW_NUMBER in (name.casefold() for name in present):
-            # The reader's own counter would collide with the column; a window over a file runs in the file's order.
-            numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {row} FROM {source}"
-        else:
-            counted = scan(file, f"{_ROW_NUMBER} = true")
-            numbered = f"SELECT {columns}, {_ROW_NUMBER} AS {row} FROM {counted}"
+        row = _free("row", present)
+        numbered = f"SELECT {columns}, {row} FROM {scan_numbered(file, row)}"
         database.execute(f"CREATE VIEW {prefix} AS SELECT {columns} FROM {source}")
         database.execute(f"CREATE VIEW {prefix}_numbered AS {numbered}")
         aliases = {name: f"column_{number}" for number, name in enumerate(names)}

@@ -69,6 +69,20 @@ FACTS: dict[EventKind, st.SearchStrategy[dict[str, Any]]] = {
     EventKind.CATALOG_READ: st.fixed_dictionaries(
         {"releases": st.lists(IDS, max_size=3), "tables": st.lists(NAMES, max_size=3), "rows": COUNTS}
     ),
+    EventKind.QUARANTINE_SEALED: st.fixed_dictionaries(
+        {
+            "digest": DIGESTS,
+            "release": IDS,
+            "tables": st.dictionaries(NAMES, COUNTS),
+            "until": st.just("2026-12-31T00:00:00+00:00"),
+            "key": st.sampled_from(["hall", "platform"]),
+        }
+    ),
+    EventKind.QUARANTINE_OPENED: st.fixed_dictionaries({"tables": st.dictionaries(NAMES, COUNTS)}),
+    EventKind.QUARANTINE_RELEASED: st.fixed_dictionaries(
+        {"tables": st.dictionaries(NAMES, COUNTS), "form": st.just("csv")}
+    ),
+    EventKind.QUARANTINE_REMOVED: st.fixed_dictionaries({"digest": DIGESTS, "why": st.just("expired")}),
 }
 REFS = st.lists(st.builds(DatasetRef, NAMES, NAMES), max_size=2).map(tuple)
 

@@ -60,11 +60,11 @@ CSV = "id,more,who,at\n1,x,张三,2026-03-01\n2,y,,\n".encode()
         ("orders.csv", CSV.replace(b"\n", b"\r\n")),
         ("orders.csv", b"\xef\xbb\xbf" + CSV),
         ("orders.csv", b"\n" + CSV),
-        ("orders.csv.gz", gzip.compress(CSV)),
+        ("orders.csv.gz", gzip.compress(CSV, mtime=0)),
         ("orders.tsv", CSV.replace(b",", b"\t")),
         ("orders.jsonl", lines(ROWS)),
         ("orders.jsonl", b"\n" + lines(ROWS)),
-        ("orders.ndjson.gz", gzip.compress(lines(ROWS))),
+        ("orders.ndjson.gz", gzip.compress(lines(ROWS), mtime=0)),
     ],
 )
 def test_text_formats(tmp_path: Path, take: Callable[..., Any], name: str, content: bytes) -> None:
@@ -240,7 +240,7 @@ def test_source_without_a_path_or_a_known_format(tmp_path: Path, take: Callable[
         ("x.csv", b'id,who,at\n1,5" pipe,\n2,"Zhang,2026-01-01\n3,a,\n', r"Row 2 \(line 3\) has 2 fields"),
         ("x.csv", CSV.decode().encode("gb18030"), "isn't written in utf-8"),
         ("x.csv", b"PAR1\x00\x01\xff", "isn't written in utf-8"),
-        ("x.csv.gz", gzip.compress(CSV * 1000)[:-9], "can't be read to its end"),
+        ("x.csv.gz", gzip.compress(CSV * 1000, mtime=0)[:-9], "can't be read to its end"),
         ("x.csv.gz", CSV, "can't be read to its end"),
         ("x.csv", b"id,who\n1,x\n", "lacks `at`; the source has 2 columns"),
         ("x.csv", b"id,who,at,who\n1,x,,y\n", "more than one column called `who`"),
@@ -460,10 +460,10 @@ def test_a_name_that_is_a_home_folder_or_a_home_that_is_not_there(
         ("x.csv", b"id,who,at"),
         ("x.csv", b"\r\n\nid,who,at"),
         ("x.csv", b"id,who,at\r\n\r\n"),
-        ("x.csv.gz", gzip.compress(b"id,who,at")),
+        ("x.csv.gz", gzip.compress(b"id,who,at", mtime=0)),
         ("x.jsonl", b""),
         ("x.jsonl", b"\n \n"),
-        ("x.jsonl.gz", gzip.compress(b"")),
+        ("x.jsonl.gz", gzip.compress(b"", mtime=0)),
     ],
 )
 def test_a_file_without_rows_is_a_table_without_rows(

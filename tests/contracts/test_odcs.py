@@ -42,7 +42,7 @@ def test_the_shop_is_read_whole(shop: Any) -> None:
     contract = shop.load()
     assert contract.term == Term(start=date(2026, 1, 1), end=date(2026, 12, 31))
     assert contract.purpose == "Weekly demand for a supplier."
-    assert contract.max_quarantined == 0.1
+    assert (contract.max_quarantined, contract.quarantine_days) == (0.1, 30)
     assert contract.source.connector == "files"
     assert (contract.source.path, contract.source.format) == ("./data/{table}.csv", "csv")
     assert contract.source.base == shop.path.parent.resolve()
@@ -80,6 +80,12 @@ def test_the_shop_is_read_whole(shop: Any) -> None:
     assert {c.role for c in articles.columns} == {Role.ATTRIBUTE}
 
 
+@pytest.mark.parametrize("days", [0, 1, 365])
+def test_a_contract_says_for_how_many_days_rows_are_kept(shop: Any, days: int) -> None:
+    contract = shop.changed(("{maxShare: 0.1}", f"{{maxShare: 0.1, days: {days}}}")).load()
+    assert (contract.max_quarantined, contract.quarantine_days) == (0.1, days)
+
+
 def test_defaults_are_the_strict_ones(shop: Any) -> None:
     contract = shop.changed(
         ("{unit: member, k: 5, l: 3, maxSuppressed: 0.05}", "{unit: member, k: 7}"),
@@ -92,6 +98,7 @@ def test_defaults_are_the_strict_ones(shop: Any) -> None:
     ).load()
     assert contract.privacy is not None
     assert (contract.privacy.l, contract.privacy.max_suppressed, contract.max_quarantined) == (2, 0.0, 0.0)
+    assert contract.quarantine_days == 30
     assert (contract.name, contract.tenant, contract.purpose) == ("shop-demand", "unknown", "")
     cells = contract.table("sales").cells
     assert cells is not None

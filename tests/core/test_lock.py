@@ -18,7 +18,8 @@ from core.lock import exclusive
 
 def test_who_comes_second_waits_and_then_is_told(tmp_path: Path) -> None:
     with (
-        exclusive(tmp_path / "lock", wait_s=0, what="Busy."), pytest.raises(ConflictError, match=r"Busy\."),
+        exclusive(tmp_path / "lock", wait_s=0, what="Busy."),
+        pytest.raises(ConflictError, match=r"Busy\."),
         exclusive(tmp_path / "lock", wait_s=0.05, what="Busy."),
     ):
         pytest.fail("two at a time")

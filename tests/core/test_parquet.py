@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from core import parquet
 from core.errors import InternalError
 from core.keys import FileKey
-from core.parquet import read, reader, scan, schema, unlock, writer
+from core.parquet import batches, leave_out, read, reader, scan, scan_numbered, schema, unlock, writer
 from core.proof import TableFile
 
 PLANTED = "planted-5f1c"
@@ -80,7 +81,7 @@ def test_every_kind_of_question_has_the_plain_files_answer(tmp_path: Path, rows:
         each = table_file(tmp_path / f"{name}.parquet", key, data)
         with duckdb.connect() as database:
             unlock(database, [each])
-            sql = question.format(t=scan(each), numbered=scan(each, "file_row_number = true"))
+            sql = question.format(t=scan(each), numbered=scan_numbered(each, "file_row_number"))
             answers.append(database.execute(sql).fetchall())
     assert answers[0] == answers[1]
 
@@ -150,3 +151,44 @@ def test_a_key_is_neither_shown_nor_copied(file: TableFile) -> None:
             copying(file.key)
     with pytest.raises(InternalError, match="32 bytes"):
         FileKey(b"short")
+
+
+OUT = [0, 1, 7, 4_000, 4_999]
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("out", [[], OUT, list(range(5_000))])
+def test_rows_left_out_by_number_are_passed_over_by_every_reader(
+    tmp_path: Path, sealed: bool, out: list[int]
+) -> None:
+    whole = table_file(tmp_path / "t.parquet", FileKey.fresh() if sealed else None)
+    file = leave_out(whole, np.array(out, np.int64), tmp_path / "out.parquet")
+    stays = [number for number in range(5_000) if number not in set(out)]
+    wanted = ROWS.take(pa.array(stays, pa.int64()))
+    assert file.rows == len(stays)
+    assert read(file).equals(wanted)
+    assert pa.Table.from_batches(
+        list(batches(file, ["n", "who"])), schema=wanted.select(["n", "who"]).schema
+    ).equals(wanted.select(["n", "who"]))
+    with duckdb.connect() as database:
+        unlock(database, [file])
+        assert database.sql(f"SELECT * FROM {scan(file)} ORDER BY x").to_arrow_table().equals(wanted)
+        question = f"SELECT count(*) FROM {scan(file)} a JOIN {scan(file)} b USING (who) WHERE a.n > 5"
+        twice = "SELECT count(*) FROM w a JOIN w b USING (who) WHERE a.n > 5"
+        database.register("w", wanted)
+        assert database.execute(question).fetchall() == database.execute(twice).fetchall()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_column_called_like_the_engines_counter_is_no_counter(tmp_path: Path, sealed: bool) -> None:
+    rows = pa.table({"File_Row_Number": [5, 6, 7], "file_row_number_": [1, 1, 1], "row": ["a", "b", "c"]})
+    whole = table_file(tmp_path / "t.parquet", FileKey.fresh() if sealed else None, rows)
+    file = leave_out(whole, np.array([1]), tmp_path / "out.parquet")
+    with duckdb.connect() as database:
+        unlock(database, [file])
+        assert (
+            database.sql(f"SELECT * FROM {scan(file)} ORDER BY 1").to_arrow_table().equals(rows.take([0, 2]))
+        )
+        numbered = f"SELECT n, File_Row_Number FROM {scan_numbered(whole, 'n')} ORDER BY n"
+        assert database.execute(numbered).fetchall() == [(0, 5), (1, 6), (2, 7)]
+    assert read(file).equals(rows.take([0, 2]))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from connectors.base import file_name, received_digest, received_from
@@ -19,7 +18,7 @@ from core.digest import file_digest
 from core.keys import FileKey
 from core.parquet import read, writer
 from core.proof import Received, TableFile, Validated, Window
-from pipeline.quarantine import aside_name
+from pipeline.aside import Draft
 from pipeline.validate import validate
 
 _LOGICAL = {
@@ -55,14 +54,14 @@ class Outcome:
 
     validated: Validated
     out: Path
-    quarantine: Path
+    quarantine: Draft
 
     def kept(self, table: str = "t") -> pa.Table:
         return read(self.validated.tables[table])
 
     def aside(self, table: str = "t") -> pa.Table | None:
-        path = self.quarantine / aside_name(table)
-        return pq.read_table(path, partitioning=None) if path.exists() else None
+        found = self.quarantine.tables.get(table)
+        return read(found.file) if found else None
 
 
 class Bench:
@@ -71,7 +70,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.out = folder / "validated"
-        self.quarantine = folder / "quarantine"
+        self.quarantine = Draft(folder / "quarantine", FileKey.fresh(), name="a-draft")
         self.key = FileKey.fresh()
 
     def contract(

@@ -45,6 +45,20 @@ def test_the_settings_file_keeps_odd_paths_and_listens_on_loopback_only(settings
     assert "simple_auth_manager_all_admins" not in config["core"]
 
 
+def test_what_was_killed_is_found_within_a_minute(settings: Settings) -> None:
+    prepare(settings, port=9999)
+    scheduler = read(settings)["scheduler"]
+    silent, looks = (
+        int(scheduler["scheduler_health_check_threshold"]),
+        int(scheduler["orphaned_tasks_check_interval"]),
+    )
+    assert (
+        int(scheduler["scheduler_heartbeat_sec"]) * 5 <= silent
+    )  # one that is only slow isn't taken for dead
+    assert silent + looks <= 60
+    assert int(scheduler["task_instance_heartbeat_timeout"]) <= 60
+
+
 def test_secrets_are_random_kept_and_private(settings: Settings, tmp_path: Path) -> None:
     first, again = prepare(settings, port=1), prepare(settings, port=2)
     other = prepare(Settings(home=tmp_path / "other", contracts=tmp_path), port=1)

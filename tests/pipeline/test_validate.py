@@ -19,7 +19,6 @@ from core.errors import ContractError, IntegrityError, InternalError, QualityErr
 from core.parquet import read
 from core.proof import TableFile, Validated, Window
 from pipeline import validate as module
-from pipeline.quarantine import aside_name
 from pipeline.validate import CheckError, validate
 
 from .conftest import Bench, check, expectation
@@ -90,12 +89,13 @@ def test_a_disk_that_fills_up_leaves_no_half_file(bench: Bench, monkeypatch: pyt
     with pytest.raises(SourceError, match="couldn't be written: OSError"):
         validate(received, contract, out=bench.out, quarantine=bench.quarantine)
     assert not bench.out.exists()
-    assert list(bench.quarantine.iterdir()) == []
+    assert list(bench.quarantine.folder.iterdir()) == []
+    assert bench.quarantine.tables == {}
 
 
 def test_files_open_to_their_owner_only(bench: Bench) -> None:
     bench.run({"t": DATA, "clean": DATA}, SHORT)
-    for path in (bench.out, bench.quarantine):
+    for path in (bench.out, bench.quarantine.folder):
         assert path.stat().st_mode & 0o777 == 0o700
         for file in path.iterdir():
             assert file.stat().st_mode & 0o777 == 0o600
@@ -172,7 +172,7 @@ def test_a_table_called_like_a_glob_keeps_to_itself(tmp_path: Path) -> None:
     assert [file.path.name for file in outcome.validated.tables.values()] == [
         f"table-{number}.parquet" for number in range(4)
     ]
-    assert [file.name for file in bench.quarantine.iterdir()] == ["by~2A.parquet"]
+    assert [file.name for file in bench.quarantine.folder.iterdir()] == ["table-0.parquet"]
 
 
 def test_a_broken_table_rule_stops_the_run_and_leaves_nothing(bench: Bench) -> None:
@@ -195,7 +195,10 @@ def test_too_many_rows_stop_the_run_and_stay_in_quarantine_to_be_looked_at(bench
         "2 of 4 rows of t (name is short: 1, name is required: 1)."
     )
     assert not bench.out.exists()
-    assert pq.read_table(bench.quarantine / "t.parquet").num_rows == 2
+    assert caught.value.where == "quarantine a-draft"
+    assert "`sluice quarantine show a-draft --rows 10`" in caught.value.remedy
+    aside = bench.quarantine.tables["t"]
+    assert (read(aside.file).num_rows, aside.rules) == (2, {"name is short": 1, "name is required": 1})
 
 
 def test_just_as_many_rows_as_allowed_pass(bench: Bench) -> None:
@@ -372,7 +375,7 @@ def test_an_interrupt_leaves_nothing(bench: Bench) -> None:
 def test_a_folder_that_cannot_be_written_is_told(bench: Bench) -> None:
     contract = bench.contract({"t": DATA}, [SHORT])
     received = bench.received({"t": DATA}, contract)
-    bench.quarantine.write_text("a file stands where the folder should")
+    bench.quarantine.folder.write_text("a file stands where the folder should")
     with pytest.raises(SourceError, match="couldn't be written: FileExistsError"):
         validate(received, contract, out=bench.out, quarantine=bench.quarantine)
     assert not bench.out.exists()
@@ -417,7 +420,6 @@ def test_odd_tables_columns_and_folders(tmp_path: Path) -> None:
     assert aside["row"].to_pylist() == [7, 8, 9]
     assert outcome.kept("other").equals(data)
     assert outcome.validated.tables[name].path.parent == bench.out
-    assert aside_name(name) == '~2E.~2Fselect "订单" 100% {x}:y.parquet'
 
 
 def test_every_type_comes_out_as_it_went_in(bench: Bench) -> None:

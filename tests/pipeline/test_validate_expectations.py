@@ -22,8 +22,8 @@ from contracts.checks import Check, CheckKind, Scope
 from contracts.expectations import EXPECTATIONS
 from core.errors import InternalError, QualityError
 from pipeline import gx_duckdb, suite
+from pipeline.aside import Aside
 from pipeline.expectations import gx_query
-from pipeline.quarantine import Aside
 from pipeline.validate import CheckError
 from pipeline.views import opened
 
