@@ -19,9 +19,23 @@ DOC = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="u
 WORDS = set(re.findall(r"[A-Za-z0-9.]+", DOC))
 
 
-@pytest.mark.parametrize("key", own.KEYS)
-def test_each_of_our_keys_has_a_row(key: str) -> None:
-    assert f"| `{key}` |" in DOC
+@pytest.mark.parametrize(
+    ("title", "place"),
+    [
+        ("the contract", own.CONTRACT),
+        ("a server", own.SERVER),
+        ("a table", own.TABLE),
+        ("a column", own.COLUMN),
+    ],
+)
+def test_our_keys_have_their_rows_where_they_belong(title: str, place: str) -> None:
+    section = DOC.partition(f"\n## Our keys for {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(sluice\w+)` \|", section, re.MULTILINE)
+    assert rows == [key for key, belongs in own.KEYS.items() if belongs == place]
+
+
+def test_there_is_no_other_place() -> None:
+    assert DOC.count("\n## Our keys for ") == len(set(own.KEYS.values()))
 
 
 def test_no_key_is_described_that_the_code_does_not_know() -> None:
