@@ -7,12 +7,16 @@ contracts again and again can't afford the standard's model, and must not fail f
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from contracts.model import slug
+from contracts.schedule import UnclearError, one_cron
 
 PATTERN = "*.odcs.yaml"  # as in contracts.shelf, which can't be imported here: it brings the standard's model
 REFUSED = "refused."
@@ -23,6 +27,8 @@ class Outline:
     """A contract file as the loader sees it.
 
     dag_id: the contract's id, what Airflow can't take in a DAG id turned to "-". tables: the names of its tables.
+    schedule: how often data comes, a cron expression, "" when the contract doesn't say. term: first and last day in
+    force, where they can be read. timed: whether a run can be cut to a window, since a table says when its facts happened.
     problem: why no contract can be taken from the file; its DAG then only fails, saying so, and is called
     "refused.<file name>" when the file shows no id.
     """
@@ -34,7 +40,15 @@ class Outline:
     status: str = ""
     name: str = ""
     tables: tuple[str, ...] = ()
+    schedule: str = ""
+    term: tuple[date, date] | None = None
+    timed: bool = False
     problem: str = ""
+
+    def due(self, today: date) -> str:
+        """The cron expression by which runs start by themselves; "" when none could be anything but refused."""
+        in_force = self.term is None or self.term[0] <= today <= self.term[1]
+        return self.schedule if self.status == "active" and in_force else ""
 
     @property
     def assets(self) -> dict[str, str]:
@@ -84,10 +98,12 @@ def _outline(path: Path) -> Outline:
     identity = document.get("id") if isinstance(document, dict) else None
     if not isinstance(identity, str) or not identity.strip():
         return _refused(path, "The file has no text under `id`, so it names no contract.")
-    schema = document.get("schema")
-    names = (
-        [entry.get("name") for entry in schema if isinstance(entry, dict)] if isinstance(schema, list) else []
-    )
+    try:
+        schedule = one_cron(_mappings(document.get("slaProperties"))) or ""
+    except UnclearError as error:
+        return Outline(path=path, dag_id=_airflow_id(identity), contract_id=identity, problem=str(error))
+    tables = list(_mappings(document.get("schema")))
+    names = [table.get("name") for table in tables]
     return Outline(
         path=path,
         dag_id=_airflow_id(identity),
@@ -96,7 +112,31 @@ def _outline(path: Path) -> Outline:
         status=str(document.get("status", "")),
         name=str(document.get("name", "")),
         tables=tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name)),
+        schedule=schedule,
+        term=_term(document),
+        timed=any(_own(table, "sluiceTime") is not None for table in tables),
     )
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    return (entry for entry in value if isinstance(entry, dict)) if isinstance(value, list) else iter(())
+
+
+def _own(place: dict[str, Any], key: str) -> Any:
+    found = (
+        entry.get("value")
+        for entry in _mappings(place.get("customProperties"))
+        if entry.get("property") == key
+    )
+    return next(found, None)
+
+
+def _term(document: dict[str, Any]) -> tuple[date, date] | None:
+    term = _own(document, "sluiceTerm")
+    try:
+        return date.fromisoformat(str(term["from"])), date.fromisoformat(str(term["until"]))
+    except (KeyError, TypeError, ValueError):
+        return None  # `check` says what is wrong with it
 
 
 def _refused(path: Path, problem: str) -> Outline:

@@ -1,24 +1,27 @@
 """The loader: a DAG for each contract in SLUICE_CONTRACTS.
 
-check -> receive -> validate -> anonymize -> publish, and `clean`, a teardown that runs whatever became of the others.
+check -> receive -> validate -> anonymize -> publish, and `clean`, the teardown of `check`: it runs whatever became of the
+others, and with any of them that is cleared. A contract that says how often its data comes, and is in force, has a DAG
+that runs so often, each run over its own data interval. docs/airflow.md is for who operates it.
+
 A task builds no other DAG than its own, and nothing heavy is imported before a task runs.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from airflow.sdk import DAG, Asset, get_parsing_context, task
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, get_parsing_context, task
 
 from core.settings import Settings
-from dags import steps
+from dags import faults, steps
 from dags.outline import Outline, outline_of, outlines
 
-# A refusal isn't tried again (dags/steps.py); what is: a source that was away, a full disk, a busy database.
+# A refusal isn't tried again (dags/faults.py); what is: a source that was away, a full disk, a busy database.
 DEFAULTS = {
     "owner": "sluice",
-    "on_failure_callback": steps.record_failure,
-    "on_retry_callback": steps.tell,
+    "on_failure_callback": faults.record_failure,
+    "on_retry_callback": faults.tell,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
     "retry_exponential_backoff": True,
@@ -27,12 +30,13 @@ DEFAULTS = {
 SHORT, LONG = timedelta(minutes=10), timedelta(hours=6)
 
 
-def sharing(outline: Outline) -> DAG:
+def sharing(outline: Outline, today: date) -> DAG:
     """The DAG of one contract; one that only fails, saying why, when its file shows no contract."""
+    cron = outline.due(today)
     with DAG(
         dag_id=outline.dag_id,
         description=outline.problem or f"{outline.name or outline.contract_id} {outline.version}".strip(),
-        schedule=None,
+        schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
@@ -40,19 +44,19 @@ def sharing(outline: Outline) -> DAG:
         doc_md=__doc__,
     ) as dag:
         check = task(multiple_outputs=False, execution_timeout=SHORT)(steps.check)
-        # No setup: a teardown with setups is left out when one of them fails. It doesn't decide the run's state
-        # either: on_failure_fail_dagrun would make it the only leaf, and a refused run would end as a success.
-        clean = task(execution_timeout=SHORT)(steps.clean)().as_teardown()
+        begun = check(str(outline.path), outline.problem, outline.schedule, outline.timed).as_setup()
+        # It doesn't decide the run's state: on_failure_fail_dagrun would make it the only leaf, and a refused run would
+        # end as a success.
+        clean = task(execution_timeout=SHORT)(steps.clean)().as_teardown(setups=begun)
         if outline.problem:
-            check(str(outline.path), outline.problem) >> clean
             return dag
         receive, validate, anonymize = (
             task(multiple_outputs=False, execution_timeout=LONG)(body)
             for body in (steps.receive, steps.validate, steps.anonymize)
         )
-        outlets = [Asset(name=name, uri=uri) for name, uri in outline.assets.items()]
-        publish = task(execution_timeout=LONG, outlets=outlets)(steps.publish)
-        publish(anonymize(validate(receive(check(str(outline.path), ""))))) >> clean
+        assets = [Asset(name=name, uri=uri) for name, uri in outline.assets.items()]
+        publish = task(execution_timeout=LONG, inlets=assets, outlets=assets)(steps.publish)
+        publish(anonymize(validate(receive(begun)))) >> clean
     return dag
 
 
@@ -64,5 +68,6 @@ def _wanted() -> tuple[Outline, ...]:
     return (outline,) if outline else ()
 
 
+_today = datetime.now(UTC).date()
 for _outline in _wanted():
-    globals()[f"dag_{_outline.dag_id}"] = sharing(_outline)
+    globals()[f"dag_{_outline.dag_id}"] = sharing(_outline, _today)

@@ -1,62 +1,71 @@
-"""The tasks' bodies: each calls one step of `pipeline.route` and turns its errors into what Airflow should do about them.
+"""The tasks' bodies: each calls one step of `pipeline.route`; `dags.faults` turns its errors into what Airflow does then.
 
-A refusal is final: the same data under the same contract would be refused again. A fault is tried again with back-off.
-What a library's exception says may hold a row's value, so neither its text nor its chain reaches a task's log.
+Any of them may be cleared and run again, also when the run has ended and all it staged is gone: what a step takes is
+then made anew from the source, in its own process.
 """
 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from core.errors import ContractError, ExitCode, InternalError, SluiceError
+from contracts.schedule import interval_before
+from core.errors import ContractError, SluiceError
 from core.proof import Window
 from core.settings import Settings
+from dags.faults import LOST, hard_stop, in_our_words
 from pipeline.airflow_runs import route_run_id
 
 if TYPE_CHECKING:
-    from pipeline.handoff import Handoff
+    from catalog.release import Release
     from pipeline.home import Home
+    from pipeline.runs import Owner
 
 log = logging.getLogger("sluice.route")
 
-
-class StepRefused(AirflowFailException):
-    """A rule said no; not tried again. cause: our error. kind: the class name that the ledger keeps."""
-
-    def __init__(self, cause: SluiceError, kind: str) -> None:
-        super().__init__(str(cause))
-        self.cause, self.kind = cause, kind
+_OVER = {"success", "failed"}
+_EVENTS = 100  # of an asset, newest first, among which a release's own is looked for
 
 
-class StepFailed(AirflowException):
-    """Something broke; tried again while tries are left. The same fields."""
+def check(ref: str, problem: str, schedule: str, timed: bool) -> dict[str, str]:
+    """Read the contract, refuse what it can't say, and open the run. Returns a handoff: path and digest.
 
-    def __init__(self, cause: SluiceError, kind: str) -> None:
-        super().__init__(str(cause))
-        self.cause, self.kind = cause, kind
-
-
-def check(ref: str, problem: str) -> dict[str, str]:
-    """Read the contract, refuse what it can't say, and open the run. Returns a handoff: path and digest."""
-    with _step("check") as home:
-        if problem:
-            raise ContractError(
-                problem, where=ref, remedy="Mend the file; `sluice contract check` lists all that's wrong."
-            )
+    schedule, timed: as the outline has them. When it fails, the teardown is left out, and there is nothing to tear down.
+    """
+    context = get_current_context()
+    with _step(context) as home:
         from pipeline import route  # noqa: PLC0415 (seconds of imports that a parse of this file must not pay)
+        from pipeline.sweep import sweep  # noqa: PLC0415 (as above)
 
-        handoff = route.check(
-            ref, run_id=_run_id(get_current_context()), home=home, window=_window(get_current_context())
-        )
-        return _plain(handoff)
+        try:
+            sweep(home, over=_is_over)
+        except SluiceError as error:  # what others left is no reason to refuse this run
+            log.warning("What earlier runs left isn't all removed: %s", error)
+        run = context["dag_run"]
+        try:
+            if problem:
+                raise ContractError(
+                    problem,
+                    where=ref,
+                    remedy="Mend the file; `sluice contract check` lists all that's wrong.",
+                )
+            handoff = route.check(
+                ref,
+                run_id=_run_id(context),
+                home=home,
+                window=_window(run, schedule, timed),
+                owner={"dag_id": run.dag_id, "run_id": run.run_id},
+            )
+        except BaseException:
+            route.clean(_run_id(context), home=home)
+            raise
+        return dict(handoff.as_json())
 
 
 def receive(handoff: dict[str, str]) -> dict[str, str]:
@@ -74,122 +83,110 @@ def anonymize(handoff: dict[str, str]) -> dict[str, str]:
     return _pass_on("anonymize", handoff)
 
 
-def publish(handoff: dict[str, str], *, outlet_events: Any) -> None:
-    """Stage, write into the ledger, reveal. The assets' events carry the release's id; XCom carries nothing."""
-    with _step("publish") as home:
-        from pipeline import route  # noqa: PLC0415 (as above)
+def publish(handoff: dict[str, str], *, outlet_events: Any, inlet_events: Any) -> None:
+    """Stage, write into the ledger, reveal. The assets' events carry the release's id; XCom carries nothing.
 
-        publication = route.publish(_handoff(handoff), home=home, progress=_report())
-        log.info(
-            "Release %s: %s.", publication.release.release, "new" if publication.new else "published before"
-        )
-        for asset in outlet_events:
-            outlet_events[asset].extra = {"release": publication.release.release, "new": publication.new}
+    Skipped, without events, when this release was revealed by another run whose events are there.
+    """
+    context = get_current_context()
+    with _step(context) as home:
+        publication = _act("publish", handoff, home)
+        release, new = publication.release, publication.new
+        log.info("Release %s: %s.", release.release, "new" if new else "published before")
+    # The run that revealed it may have been killed before Airflow heard of it: an event too many beats a lost one.
+    assets = context["ti"].task.outlets
+    if not new and all(_told(inlet_events[asset], release) for asset in assets):
+        raise AirflowSkipException(f"Nothing new: release {release.release} was published before.")
+    for asset in assets:
+        outlet_events[asset].extra = {"release": release.release, "new": new}
 
 
 def clean() -> None:
-    """Remove the run's raw data, whatever became of the run."""
-    with _step("clean") as home:
+    """Remove the run's raw data, whatever became of the run; have the ledger hold the tasks that couldn't tell it."""
+    context = get_current_context()
+    with _step(context) as home:
         from pipeline import route  # noqa: PLC0415 (as above)
 
-        route.clean(_run_id(get_current_context()), home=home)
-
-
-def record_failure(context: Any) -> None:
-    """Write run.failed into the ledger: the step and the class of the error, never its text.
-
-    Airflow calls it after a task's last try, in the task's process, or in the DAG processor when that process is lost.
-    The task's log is told first: where the hall's home is what broke, the ledger can't be written either.
-    """
-    instance, raised = context["ti"], context.get("exception")
-    error = getattr(
-        raised, "kind", type(raised).__name__ if isinstance(raised, BaseException) else "TaskLost"
-    )
-    run_id = route_run_id(instance.dag_id, instance.run_id)
-    log.error("Run %s failed at %s: %s.", run_id, instance.task_id, error)
-    tell(context)
-    try:
-        from pipeline import route  # noqa: PLC0415 (as above)
-        from pipeline.home import Home  # noqa: PLC0415 (as above)
-
-        route.failed(run_id, step=instance.task_id, error=error, home=Home.open(Settings.from_env()))
-    except SluiceError as second:
-        log.error("The ledger doesn't hold this failure: %s", second)
-    except Exception as second:  # noqa: BLE001 (as in `_step`: Airflow would log its text, which may hold a value)
-        log.error("The ledger doesn't hold this failure: %s", _place(second))
-
-
-def tell(context: Any) -> None:
-    """End the task's log with what happened, where, and what to do; also after a try that will be repeated."""
-    cause = getattr(context.get("exception"), "cause", None)
-    if isinstance(cause, SluiceError):
-        for label, text in (("What", cause.what), ("Where", cause.where), ("Remedy", cause.remedy)):
-            if text:
-                log.error("%s: %s", label, text)
+        run, instance = context["dag_run"], context["ti"]
+        route.clean(_run_id(context), home=home)
+        states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+        for task in [task for task, state in states.items() if state == "failed"]:
+            route.failed(
+                _run_id(context), step=task, error=LOST, home=home
+            )  # once a task: its own word stands
 
 
 @contextmanager
-def _step(name: str) -> Iterator[Home]:
-    """The hall's home for one step; what it raises comes out as StepRefused or StepFailed, in our words alone."""
-    try:
+def _step(context: Any) -> Iterator[Home]:
+    """The hall's home for one task of a run, which no other process works on meanwhile."""
+    task = context["ti"].task
+    with hard_stop(task.execution_timeout), in_our_words(task.task_id):
         from pipeline.home import Home  # noqa: PLC0415 (as above)
 
-        yield Home.open(Settings.from_env())
-    except SluiceError as error:
-        raise _told(error, type(error).__name__) from None
-    except Exception as error:  # noqa: BLE001 (the outermost frame: its text may hold a value, and would be logged)
-        frames = traceback.extract_tb(error.__traceback__)
-        log.error(
-            "%s at\n%s",
-            type(error).__name__,
-            "".join(f"  {f.filename}:{f.lineno} {f.name}\n" for f in frames),
-        )
-        fault = InternalError(
-            f"The step {name} broke.",
-            where=_place(error),
-            remedy="It is tried again; if it stays, report it with the lines of this log.",
-        )
-        raise _told(fault, type(error).__name__) from None
-
-
-def _place(error: Exception) -> str:
-    """Its class and the line that raised it: what may be told of an error that isn't ours."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
-
-
-def _told(error: SluiceError, kind: str) -> StepRefused | StepFailed:
-    return (StepFailed if error.exit_code is ExitCode.FAULT else StepRefused)(error, kind)
+        home = Home.open(Settings.from_env())
+        with home.runs.held(_run_id(context)):
+            yield home
 
 
 def _pass_on(name: str, handoff: dict[str, str]) -> dict[str, str]:
-    with _step(name) as home:
-        from pipeline import route  # noqa: PLC0415 (as above)
-
-        step: Callable[..., Handoff] = getattr(route, name)
-        return _plain(step(_handoff(handoff), home=home, progress=_report()))
+    with _step(get_current_context()) as home:
+        return dict(_act(name, handoff, home).as_json())
 
 
-def _handoff(value: dict[str, str]) -> Handoff:
-    from pipeline.handoff import Handoff  # noqa: PLC0415 (as above)
+def _act(name: str, handoff: dict[str, str], home: Home) -> Any:
+    """What a step of the route makes of its handoff; of one that is gone, made again from the source."""
+    from pipeline import route  # noqa: PLC0415 (as above)
+    from pipeline.again import again  # noqa: PLC0415 (as above)
+    from pipeline.handoff import Handoff, RunGoneError  # noqa: PLC0415 (as above)
 
-    return Handoff.from_json(value)
+    step: Callable[..., Any] = getattr(route, name)
+    taken = Handoff.from_json(handoff)
+    try:
+        return step(taken, home=home, progress=_report())
+    except RunGoneError:
+        log.info("What %s takes is gone, as it is when a run has ended: made again from the source.", name)
+        context = get_current_context()
+        owner = {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
+        taken = again(_run_id(context), before=name, owner=owner, home=home, progress=_report())
+        return step(taken, home=home, progress=_report())
 
 
-def _plain(handoff: Handoff) -> dict[str, str]:
-    return dict(handoff.as_json())
+def _told(events: Any, release: Release) -> bool:
+    """Whether one of an asset's events is that of the release."""
+    newest = events.ascending(False).limit(_EVENTS)
+    return any(event.extra.get("release") == release.release for event in newest)
+
+
+def _is_over(owner: Owner, idle_s: float) -> bool:
+    """Whether Airflow has ended the run that a folder belongs to; of a run of another Airflow, whether it looks so."""
+    from pipeline.runs import scheduler_is_gone  # noqa: PLC0415 (as above)
+
+    try:
+        state = get_current_context()["ti"].get_dagrun_state(owner["dag_id"], owner["run_id"])
+    except Exception:  # noqa: BLE001 (a run that isn't there is told in several ways, and nothing else hangs on it)
+        return scheduler_is_gone(owner, idle_s)
+    return str(getattr(state, "value", state)) in _OVER
 
 
 def _run_id(context: Any) -> str:
     return route_run_id(context["dag_run"].dag_id, context["dag_run"].run_id)
 
 
-def _window(context: Any) -> Window:
-    """The run's data interval; a run without one, or whose interval is a point in time, takes everything."""
-    start, end = context["dag_run"].data_interval_start, context["dag_run"].data_interval_end
-    if start is None or end is None or start >= end:
+def _window(run: Any, schedule: str, timed: bool) -> Window:
+    """The run's data interval; under a schedule the last whole one when the run was started without.
+
+    A contract that comes by a schedule and can't be cut is taken whole. Without a schedule, so is any run that has no
+    data interval or a point in time for one, as runs have that somebody starts by hand.
+    """
+    start, end = run.data_interval_start, run.data_interval_end
+    if schedule and not timed:
         return Window()
-    return Window(start=_utc(start), end=_utc(end))
+    if start is not None and end is not None and start < end:
+        return Window(start=_utc(start), end=_utc(end))
+    if schedule:
+        start, end = interval_before(schedule, _utc(run.run_after))
+        return Window(start=start, end=end)
+    return Window()
 
 
 def _utc(moment: datetime) -> datetime:

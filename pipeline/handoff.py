@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.digest import canonical, file_digest, sha256_hex
-from core.errors import IntegrityError
+from core.errors import IntegrityError, StateError
 from core.files import write_whole
 from core.keys import FileKey
 from core.proof import TableFile
@@ -50,7 +50,14 @@ def write_handoff(folder: Path, step: str, content: Mapping[str, Any]) -> Handof
     """
     data = canonical({**content, "step": step, "salt": secrets.token_hex(16)})
     path = folder / f"{step}.json"
-    write_whole(path, data)
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise StateError(
+            f"What the {step} step leaves for the next can't be written ({error.strerror or type(error).__name__}).",
+            where=str(path),
+            remedy="Check that SLUICE_HOME is writable and its disk has room.",
+        ) from None
     return Handoff(path=path, sha256=sha256_hex(data))
 
 

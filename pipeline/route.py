@@ -75,13 +75,15 @@ def run(
                 handoff = act(handoff, home=home, progress=progress)
             step = "publish"
             progress(step)
-            return publish(handoff, home=home, progress=progress)
+            publication = publish(handoff, home=home, progress=progress)
         except BaseException as error:
             with suppress(SluiceError):  # where the state is what broke, the ledger can't be told
                 failed(run_id, step=step, error=type(error).__name__, home=home)
+            with suppress(SluiceError):  # nor may that hide what broke; the next start sweeps
+                clean(run_id, home=home)
             raise
-        finally:
-            clean(run_id, home=home)
+        clean(run_id, home=home)
+        return publication
 
 
 def check(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +104,74 @@ def test_no_bytes_break_the_loader(tmp_path_factory: pytest.TempPathFactory, dat
 def test_an_absent_folder_has_no_contracts(tmp_path: Path) -> None:
     assert outlines(tmp_path / "nowhere") == ()
     assert outline_of(tmp_path / "nowhere", "x") is None
+
+
+DAILY = "slaProperties: [{property: frequency, value: 1, unit: d}]\n"
+TERM = 'customProperties: [{property: sluiceTerm, value: {from: "2026-01-01", until: 2026-12-31}}]\n'
+
+
+def test_a_frequency_is_a_schedule_while_the_contract_is_in_force(tmp_path: Path) -> None:
+    path = write(tmp_path, "c", f"id: x\nstatus: active\n{DAILY}{TERM}")
+    (outline,) = outlines(tmp_path)
+    assert outline.due(date(2025, 12, 31)) == ""
+    assert outline.due(date(2026, 1, 1)) == outline.due(date(2026, 12, 31)) == "0 0 * * *"
+    assert outline.due(date(2027, 1, 1)) == ""
+    path.write_text(f"id: x\nstatus: draft\n{DAILY}{TERM}", encoding="utf-8")
+    (outline,) = outlines(tmp_path)
+    assert (outline.schedule, outline.due(date(2026, 5, 1))) == ("0 0 * * *", "")
+
+
+@pytest.mark.parametrize(
+    "term", ["", "customProperties: 7\n", TERM.replace("until", "till"), TERM.replace("12-31", "13")]
+)
+def test_a_term_that_cannot_be_read_is_left_to_check(tmp_path: Path, term: str) -> None:
+    write(tmp_path, "c", f"id: x\nstatus: active\n{DAILY}{term}")
+    (outline,) = outlines(tmp_path)
+    assert (outline.problem, outline.term, outline.due(date(2026, 5, 1))) == ("", None, "0 0 * * *")
+
+
+def test_a_table_that_says_when_its_facts_happened_can_be_cut(tmp_path: Path) -> None:
+    table = "customProperties: [{property: sluiceTime, value: at}]"
+    write(tmp_path, "a", f"id: a\nschema: [{{name: t}}, {{name: u, {table}}}]\n")
+    write(tmp_path, "b", "id: b\nschema: [{name: t, customProperties: [sluiceTime]}]\n")
+    assert [outline.timed for outline in outlines(tmp_path)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        '[{property: frequency, value: 1, unit: d, scheduler: cron, schedule: "61 * * * *"}]',
+        '[{property: frequency, value: 1, unit: d, scheduler: cron, schedule: "0 0 31 2 *"}]',
+        "[{property: frequency, value: [1], unit: {d: d}}]",
+        "[{property: frequency, value: 1, unit: d}, {property: frequency, value: 1, unit: w}]",
+    ],
+)
+def test_a_broken_schedule_is_refused_and_the_others_stay(tmp_path: Path, levels: str) -> None:
+    write(tmp_path, "a", f"id: broken\nstatus: active\nslaProperties: {levels}\n")
+    write(tmp_path, "b", f"id: good\nstatus: active\n{DAILY}")
+    broken, good = outlines(tmp_path)
+    assert broken.dag_id == "broken"
+    assert broken.problem.endswith(".")
+    assert broken.due(date(2026, 5, 1)) == ""
+    assert (good.problem, good.schedule) == ("", "0 0 * * *")
+    assert outline_of(tmp_path, "broken") == broken
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: (
+            st.lists(x)
+            | st.dictionaries(st.sampled_from(["property", "value", "unit", "schedule", "scheduler"]), x)
+        ),
+    )
+)
+def test_no_service_levels_break_the_loader(tmp_path_factory: pytest.TempPathFactory, levels: object) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    levels = (
+        [{"property": "frequency", **each} if isinstance(each, dict) else each for each in levels]
+        if isinstance(levels, list)
+        else levels
+    )
+    write(folder, "x", yaml.safe_dump({"id": "x", "slaProperties": levels}, allow_unicode=True))
+    assert [outline.dag_id for outline in outlines(folder)] == ["x"]
