@@ -25,6 +25,7 @@ from core.errors import ExitCode
 from tests.frame.tree import ROOT, script
 
 reference = script("reference")
+house = script("house")
 EVENTS = (ROOT / "docs" / "events.md").read_text("utf-8")
 PARTS: Mapping[str, Mapping[str, str]] = reference.parts()
 
@@ -125,3 +126,13 @@ def test_the_limits_of_a_type_are_those_of_the_code(of: FactType) -> None:
 def test_a_counts_limit_is_the_codes() -> None:
     assert _types()["count"] == "a whole number from 0 to 2^53 - 1"
     assert MAX_INTEGER == 2**53 - 1
+
+
+def test_the_picture_of_imports_is_drawn_from_the_code() -> None:
+    drawn = house.draw(house.imports())
+    assert house.PICTURE.read_text(encoding="utf-8") == drawn, "Run `python scripts/house.py`."
+    assert house._WRONG not in drawn  # nothing is imported upwards
+
+
+def test_an_import_upwards_would_be_seen() -> None:
+    assert house._WRONG in house.draw({("core", "pipeline"): 1})
