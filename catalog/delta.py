@@ -110,7 +110,9 @@ def _commit(table: DeltaTable | None, file: TableFile, metadata: dict[str, str])
             )
     except CommitFailedError:
         raise _overtaken(folder) from None
-    except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
+    except OSError as error:
+        raise cannot_write(error, folder) from None
+    except (DeltaError, pa.ArrowException, ValueError) as error:
         if table is None and DeltaTable.is_deltatable(str(folder)):
             raise _overtaken(folder) from None
         raise _unreadable(folder, error) from None

@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 
 from audit.note import VerifierKey
-from cli.layout import Column
+from cli.layout import Column, printable
 from cli.output import err, out, print_grid, print_json, print_line, program
 from cli.values import as_json, as_text, names_of, rows_of
 from core.errors import UsageError
@@ -261,8 +261,9 @@ def _rows_as_json(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def _print_csv(table: pa.Table) -> None:
-    """As `release --as csv` writes it: the rules' names, which stand last, in one text."""
+    """As `release --as csv` writes it: the rules' names, which stand last, in one text. To a terminal no value goes unescaped."""
+    shown = printable if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(table.column_names)
+    writer.writerow(map(shown, table.column_names))
     for *values, rules in rows_of(table):
-        writer.writerow([*map(as_text, values), "; ".join(rules)])
+        writer.writerow(map(shown, [*map(as_text, values), "; ".join(rules)]))

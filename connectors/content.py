@@ -26,6 +26,7 @@ class ContentDigest:
         for column in block.columns:
             values = column.combine_chunks()
             if column.null_count:
+                self._hash.update(b"missing")  # else a column of truth values might stand here itself
                 self._feed(pc.is_valid(values))
                 values = values.drop_null()
             self._feed(values)

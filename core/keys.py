@@ -20,6 +20,7 @@ import secrets
 import stat
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -161,13 +162,12 @@ class KeyStore:
         """Makes what was encrypted under a run's key unreadable for good; safe to call twice."""
         file = self._run_file(run_id)
         try:
-            with file.open(
-                "r+b"
-            ) as sealed:  # over the bytes first: a deleted file's blocks may lie about for long
+            # Over the bytes first: a deleted file's blocks may lie about for long. On a full disk that can fail.
+            with suppress(OSError), file.open("r+b") as sealed:
                 sealed.write(secrets.token_bytes(os.fstat(sealed.fileno()).st_size))
                 sealed.flush()
                 os.fsync(sealed.fileno())
-            file.unlink(missing_ok=True)
+            file.unlink()
             sync(self._folder)
         except FileNotFoundError:
             return
@@ -176,7 +176,8 @@ class KeyStore:
 
     def runs_with_key(self) -> tuple[str, ...]:
         """The ids of the runs whose key is still there."""
-        return tuple(sorted(file.stem.removeprefix("run-") for file in self._folder.glob("run-*.json")))
+        names = (file.stem.removeprefix("run-") for file in self._folder.glob("run-*.json"))
+        return tuple(sorted(name for name in names if _is_uuid(name)))  # no copy under another name is a run
 
     def _run_file(self, run_id: str) -> Path:
         return self._folder / f"run-{uuid.UUID(run_id)}.json"
@@ -258,6 +259,13 @@ class KeyStore:
                 draft.write_bytes(content)
         except OSError as error:
             raise _unusable(file, error) from None
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _read_private(file: Path) -> bytes:

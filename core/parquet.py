@@ -162,7 +162,10 @@ def unlock(connection: duckdb.DuckDBPyConnection, files: Iterable[TableFile]) ->
 
 
 def scan(file: TableFile) -> str:
-    """The SQL that reads the rows that count, in a database that `unlock` was called for. Raises what `reader` does."""
+    """The SQL that reads the rows that count, in no stated order, in a database that `unlock` was called for.
+
+    Raises what `reader` does.
+    """
     if not file.without:
         return _whole(file)
     counter = _counter(file)

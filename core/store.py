@@ -131,14 +131,17 @@ class SqliteStore:
                 create_whole(self._path) as draft,
                 closing(sqlite3.connect(draft, isolation_level=None)) as connection,
             ):
-                connection.execute(
-                    "PRAGMA journal_mode = WAL"
-                )  # stays with the file, whose mode -wal and -shm take
-                connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
-                connection.execute(
-                    "CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL)"
-                )
-                connection.execute("INSERT INTO meta VALUES ('schema', ?), ('commits', 0)", (SCHEMA_VERSION,))
+                with _transaction(connection):
+                    connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+                    connection.execute(
+                        "CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL)"
+                    )
+                    connection.execute(
+                        "INSERT INTO meta VALUES ('schema', ?), ('commits', 0)", (SCHEMA_VERSION,)
+                    )
+                # Last, so that all of it lies in this one file: what a WAL holds comes there when the connection is
+                # closed, and a full disk stops that without a word. Stays with the file, whose mode -wal and -shm take.
+                connection.execute("PRAGMA journal_mode = WAL")
         except (OSError, sqlite3.Error) as error:
             raise StateError(
                 f"The store can't be made: {getattr(error, 'strerror', '') or _name(error)}.",

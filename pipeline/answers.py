@@ -59,7 +59,8 @@ class Answers:
         broken = f"{view.plain}_broken"
         marks = ", ".join(f"({sql}) AS r{number}" for number, sql in conditions)
         anyone = " OR ".join(f"r{number}" for number, _ in conditions)
-        if self._make(broken, f"SELECT {view.row}, {marks} FROM {view.numbered} WHERE {anyone}"):
+        # Marks in a query of their own: beside it, `r0` would be the table's column where it has one of that name.
+        if self._make(broken, f"FROM (SELECT {view.row}, {marks} FROM {view.numbered}) WHERE {anyone}"):
             self._found |= {number: f"(FROM {broken} WHERE r{number})" for number, _ in conditions}
             return
         for number, sql in conditions:

@@ -169,8 +169,13 @@ class SuiteRunner:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Great Expectations and SQLAlchemy from logging: their messages quote SQL and values."""
-    loggers = [logging.getLogger(name) for name in ("great_expectations", "sqlalchemy")]
+    """Keep Great Expectations and SQLAlchemy from logging: their messages quote SQL and values.
+
+    Each of their loggers by itself: one that was given a level of its own doesn't ask its parent.
+    """
+    names = {"great_expectations", "sqlalchemy"}
+    names |= {name for name in list(logging.root.manager.loggerDict) if name.split(".")[0] in names}
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -50,14 +50,7 @@ def write_handoff(folder: Path, step: str, content: Mapping[str, Any]) -> Handof
     """
     data = canonical({**content, "step": step, "salt": secrets.token_hex(16)})
     path = folder / f"{step}.json"
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        raise StateError(
-            f"What the {step} step leaves for the next can't be written ({error.strerror or type(error).__name__}).",
-            where=str(path),
-            remedy="Check that SLUICE_HOME is writable and its disk has room.",
-        ) from None
+    _write(path, data)
     return Handoff(path=path, sha256=sha256_hex(data))
 
 
@@ -84,7 +77,18 @@ def mark_remade(folder: Path) -> None:
 
     Who would put the mark there to have a changed handoff taken gets none taken: it is made from the source again.
     """
-    write_whole(folder / _REMADE, b"")
+    _write(folder / _REMADE, b"")
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise StateError(
+            f"What a step leaves for the next can't be written ({error.strerror or type(error).__name__}).",
+            where=str(path),
+            remedy="Check that SLUICE_HOME is writable and its disk has room.",
+        ) from None
 
 
 def _gone(handoff: Handoff) -> RunGoneError:

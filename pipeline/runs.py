@@ -91,8 +91,10 @@ class Runs:
     def end(self, run_id: str) -> None:
         """Destroys the run's key, then its files; safe to call twice. What can't be removed can't be read any more."""
         folder = self.folder(run_id)
-        self._keys.destroy_run_key(folder.name)
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self._keys.destroy_run_key(folder.name)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def held(self, run_id: str, *, wait_s: float = 30.0) -> Iterator[None]:
@@ -118,7 +120,7 @@ class Runs:
         over: whether a scheduler's run, idle for so many seconds, is over.
         """
         ended = 0
-        for folder in [path for path in _entries(self._root) if path.is_dir() and _is_uuid(path.name)]:
+        for folder in [path for path in _entries(self._root) if _is_folder(path) and _is_uuid(path.name)]:
             try:
                 with self._lock(folder, 0.0):
                     owner = _owner(folder)
@@ -128,9 +130,8 @@ class Runs:
             except (ConflictError, OSError):
                 continue  # somebody works on it, or has just ended it
         for run_id in self._keys.runs_with_key():
-            if not (
-                self._root / run_id
-            ).is_dir():  # no folder, no run: only a crash in between leaves a key alone
+            # No folder, no run: only a crash in between leaves a key alone.
+            if not _is_folder(self._root / run_id):
                 self._keys.destroy_run_key(run_id)
         return ended
 
@@ -160,7 +161,7 @@ def scheduler_is_gone(_owner: Owner, idle_s: float) -> bool:
 def _owner(folder: Path) -> Owner:
     try:
         owner = json.loads((folder / _OWNER).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return owner if isinstance(owner, dict) else {}
 
@@ -175,6 +176,10 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_uuid(name: str) -> bool:

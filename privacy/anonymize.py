@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
 from core.digest import file_digest
 from core.engine import engine
-from core.errors import IntegrityError, PrivacyError
+from core.errors import IntegrityError, PrivacyError, StateError
 from core.keys import ContractKeys
 from core.parquet import batches, read, scan, schema, unlock
 from core.progress import Progress, silent
@@ -76,9 +76,16 @@ def anonymize(
             remedy="Start the run again.",
         )
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True, mode=0o700)
     try:
+        out.mkdir(parents=True, mode=0o700)
         return _anonymize(validated, contract, keys, out=out, documents=documents or {}, progress=progress)
+    except (OSError, duckdb.IOException) as error:
+        number = error.errno if isinstance(error, OSError) else None  # a library's own text may be anything
+        raise StateError(
+            f"What is made safe can't be written ({os.strerror(number) if number else type(error).__name__}).",
+            where=str(out),
+            remedy="Check that SLUICE_HOME is writable and its disk has room.",
+        ) from None
     except duckdb.Error as error:
         # DuckDB's own text may quote a value, so only its kind is told.
         raise PrivacyError(

@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from cli import quarantine
 from cli.main import main
 from core.errors import ExitCode
 from tests.shop import BAD, MEMBERS, open_shop, raw_member
@@ -59,6 +62,17 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tupl
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
     return json.loads(said(capsys, *words, "--json", code=code)[0])
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_csv_moves_no_terminals_cursor(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    capsys.readouterr()
+    quarantine._print_csv(pa.table({"a": ["\x1b[2Jx"], "_rules": [["one", "two"]]}))
+    shown = "\\x1b[2Jx" if terminal else "\x1b[2Jx"
+    assert capsys.readouterr().out == f"a,_rules\n{shown},one; two\n"
 
 
 def ids(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -107,6 +107,21 @@ def test_the_digest_tells_content_not_how_it_was_cut(
     assert other.digest != files[0].digest
 
 
+def test_which_values_are_missing_is_not_taken_for_values() -> None:
+    """A table of truth values: which of its values are there reads like a block of values."""
+    rows, few = content.BLOCK_ROWS, [True, False, False]
+    fields = pa.schema([("a", pa.bool_())])
+
+    def digest(values: list[bool | None]) -> str:
+        told = ContentDigest(fields)
+        for block in content.blocks([pa.table({"a": values}, fields)]):
+            told.add(block)
+        return told.hex()
+
+    there = [number < len(few) for number in range(rows)]
+    assert digest([*there, *few]) != digest([*few, *[None] * (rows - len(few))])
+
+
 def test_an_empty_table_is_a_table(
     tmp_path: Path, table: Callable[..., Table], contract: Callable[..., Contract], orders: pa.Table
 ) -> None:

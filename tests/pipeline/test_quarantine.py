@@ -431,6 +431,17 @@ def test_what_the_hall_never_put_there_is_not_shown_and_not_removed(hall: Hall) 
         hall.store.find(stranger.name)
 
 
+def test_one_that_was_handed_out_and_put_back_is_not_shown(hall: Hall, tmp_path: Path) -> None:
+    path = hall.set_aside()
+    shutil.copytree(path, tmp_path / "older")
+    hall.store.release(path.name, to=tmp_path / "out", form=Form.PARQUET)
+    shutil.copytree(tmp_path / "older", path)
+    with pytest.raises(UsageError, match="is gone"):
+        hall.store.look(path.name, most=1)
+    sweep(hall.home)
+    assert not path.exists()
+
+
 # Who may read it
 
 

@@ -170,10 +170,32 @@ def test_a_clock_that_stepped_back_ends_no_run(runs: Runs) -> None:
     assert runs.sweep(scheduler_is_gone) == 0
 
 
-def test_an_owner_that_cannot_be_read_is_nobody(runs: Runs) -> None:
+@pytest.mark.parametrize("owner", ["[1", "[" * 100_000, '"somebody"'])
+def test_an_owner_that_cannot_be_read_is_nobody(runs: Runs, owner: str) -> None:
     run = runs.begin(ID, owner=OWNER)
-    (run.folder / "owner.json").write_text("[1")
+    (run.folder / "owner.json").write_text(owner)
     assert runs.sweep(scheduler_is_gone) == 1
+
+
+def test_a_copy_of_a_key_under_another_name_is_no_run(runs: Runs, keys: KeyStore, tmp_path: Path) -> None:
+    """Else it would end each sweep, or the run whose key it is a copy of."""
+    run_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "a"))
+    with runs.held(run_id):
+        run = runs.begin(run_id)
+        for name in ("run-old.json", f"run-{run_id.upper()}.json", f"run-{run_id.replace('-', '')}.json"):
+            shutil.copyfile(tmp_path / "keys" / f"run-{run_id}.json", tmp_path / "keys" / name)
+        assert runs.sweep(scheduler_is_gone) == 0
+        assert keys.runs_with_key() == (run_id,)
+        assert runs.open(run_id).key.reveal() == run.key.reveal()
+
+
+def test_a_link_in_place_of_a_folder_is_not_followed(runs: Runs, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ID).symlink_to(elsewhere)
+    assert runs.sweep(scheduler_is_gone) == 0
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_what_is_not_ours_in_the_folder_stays(runs: Runs, tmp_path: Path) -> None:

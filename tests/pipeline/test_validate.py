@@ -444,6 +444,20 @@ def test_every_type_comes_out_as_it_went_in(bench: Bench) -> None:
     assert outcome.kept().equals(data.slice(1))
 
 
+@pytest.mark.parametrize("name", ["r0", "R1", "row", "broken"])
+def test_a_column_called_like_something_of_ours_hides_no_broken_row(bench: Bench, name: str) -> None:
+    data = pa.table({"a": [1, -5, None, 7], name: [False, False, False, False]})
+    rules = [
+        check(CheckKind.RANGE, "a", name="range", minimum=0),
+        check(CheckKind.REQUIRED, "a", name="required"),
+    ]
+    outcome = bench.run(data, *rules)
+    assert outcome.kept()["a"].to_pylist() == [1, 7]
+    aside = outcome.aside()
+    assert aside is not None
+    assert aside["_rules"].to_pylist() == [["range"], ["required"]]
+
+
 def test_rows_are_found_across_row_groups(bench: Bench) -> None:
     n = 300_000
     data = pa.table({"id": range(n), "mod": [i % 1000 for i in range(n)]})

@@ -14,7 +14,11 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from great_expectations import ExpectationSuite
-from great_expectations.expectations.core import ExpectColumnMaxToBeBetween, UnexpectedRowsExpectation
+from great_expectations.expectations.core import (
+    ExpectColumnDistinctValuesToBeInSet,
+    ExpectColumnMaxToBeBetween,
+    UnexpectedRowsExpectation,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -304,6 +308,24 @@ def test_the_library_says_nothing_while_it_runs(
     assert caplog.text == ""
     assert "".join(capfd.readouterr()) == ""
     assert logging.getLogger("great_expectations").level == level
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy.engine", "sqlalchemy.engine.Engine", "great_expectations.core"])
+def test_a_logger_with_a_level_of_its_own_is_silent_too(
+    name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy's engine shows each row that it fetches, and people do set its level by its name."""
+    caplog.set_level(logging.DEBUG)
+    logger = logging.getLogger(name)
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    with duckdb.connect() as database:
+        database.execute("CREATE VIEW v AS SELECT 'Ms Zhang' AS s")
+        runner = gx_duckdb.SuiteRunner(database, ["v"])
+        rule = ExpectColumnDistinctValuesToBeInSet(column="s", batch_id="v", value_set=["nobody"])
+        (result,) = runner.run(ExpectationSuite(name="s", expectations=[rule]), {"result_format": "BASIC"})
+    assert not result.success
+    assert "Zhang" not in caplog.text
+    assert logger.level == logging.DEBUG
 
 
 def test_nothing_aside_is_an_empty_set() -> None:
