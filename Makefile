@@ -39,7 +39,7 @@ test: dev oracle ## all checks and tests that need Python packages alone
 	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --cov --cov-append --cov-report=
 	@"$(VENV)/bin/python" scripts/coverage_by_room.py
 
-test-system: dev oracle ## the tests that need Debian programs
+test-system: dev oracle ## the tests that need Debian programs, or many minutes
 	@sh scripts/test-system.sh "$(VENV)"
 
 lint: dev ## ruff, mypy --strict and the import rules

@@ -1,4 +1,4 @@
-"""Says in one line how many tests that need Debian programs were left out, also when xdist spreads the tests."""
+"""Says in one line how many tests that need Debian programs, or many minutes, were left out, also when xdist spreads the tests."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     count = config.stash.get(_left_out, 0)
     if count:
         terminalreporter.write_line(
-            f"{count} tests that need Debian programs left out; run them: make test-system"
+            f"{count} tests that need Debian programs, or many minutes, left out; run them: make test-system"
         )

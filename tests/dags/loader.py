@@ -80,10 +80,12 @@ if get_parsing_context().dag_id in HURRIED:
 
 steps._act = act
 faults.GRACE = timedelta(seconds=2)
-sharing.DEFAULTS |= {"retries": 1, "retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}
+sharing.DEFAULTS |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}
 LONG = sharing.LONG
 for outline in sharing._wanted():
-    sharing.LONG = SOON if outline.dag_id in HURRIED else LONG
+    hurried = outline.dag_id in HURRIED
+    sharing.DEFAULTS["retries"] = 1 if hurried else 3
+    sharing.LONG = SOON if hurried else LONG
     globals()[f"dag_{outline.dag_id}"] = sharing.sharing(outline, datetime.now(UTC).date())
 
 with DAG(

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from audit.events import Event, EventKind
+from audit.events import EventKind
 from core.proof import Window
 from core.settings import Settings
 from pipeline import airflow_guard
 from pipeline.airflow import AirflowService
 from pipeline.airflow_api import RunView
-from pipeline.airflow_runs import route_run_id
-from pipeline.home import Home
+from tests.dags.live import GOODS, Live, daily, loaders, states, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system
 
-GOODS = (Path(__file__).parent.parent / "data" / "goods.odcs.yaml").read_text(encoding="utf-8")
 DAYS = [datetime.now(UTC).date() - timedelta(days=ago) for ago in range(4)]
 TROUBLED = ("stuck", "slow", "too-few")
-PATIENCE_S = 240.0
-
-
-def daily(text: str) -> str:
-    """The contract whose facts have a day, and whose data comes every day."""
-    text = text.replace(
-        "customProperties: [{property: sluiceKind, value: reference}]",
-        "customProperties: [{property: sluiceKind, value: reference}, {property: sluiceTime, value: sold_on}]",
-    ).replace("physicalName: goods", "physicalName: sales")
-    column = "      - {name: sold_on, logicalType: date, required: true}\n"
-    return text.replace("    quality:", f"{column}    quality:") + (
-        "slaProperties: [{property: frequency, value: 1, unit: d}]\n"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -60,69 +40,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(home=folder / "the hall 图", contracts=contracts)
 
 
-class Live:
-    """The Airflow under test, and what the hall holds beside it."""
-
-    def __init__(self, airflow: AirflowService, dags: Path) -> None:
-        self.airflow, self.dags = airflow, dags
-        self.home = Home.open(airflow.settings)
-
-    def over(self, dag_id: str, run_id: str) -> RunView:
-        deadline = time.monotonic() + PATIENCE_S
-        for view in self.airflow.watch(dag_id, run_id):
-            assert time.monotonic() < deadline, view
-        return view
-
-    def run(self, dag_id: str) -> RunView:
-        return self.over(dag_id, self.airflow.trigger(dag_id))
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        return self.airflow.client._call(method, path, body)
-
-    def clear(self, view: RunView, task: str, *, downstream: bool = False) -> RunView:
-        body = {
-            "dry_run": False,
-            "only_failed": False,
-            "dag_run_id": view.run_id,
-            "task_ids": [task],
-            "include_downstream": downstream,
-        }
-        self.call("POST", f"/api/v2/dags/{view.dag_id}/clearTaskInstances", body)
-        return self.over(view.dag_id, view.run_id)
-
-    def words(self, view: RunView, task: str, attempt: int) -> list[str]:
-        """What the task's log of one try says, line by line."""
-        entries = self.airflow.client.log(view.dag_id, view.run_id, task, attempt)
-        return [str(entry.get("event", "")) for entry in entries]
-
-    def told(self, view: RunView) -> list[Event]:
-        """The ledger's events of the run."""
-        ledger, run = self.home.ledger, route_run_id(view.dag_id, view.run_id)
-        events = [ledger.event(index) for index in range(ledger.size)]
-        return [event for event in events if event.run_id == run]
-
-    def failures(self, view: RunView) -> list[tuple[object, object]]:
-        events = [event for event in self.told(view) if event.kind is EventKind.RUN_FAILED]
-        return [(event.facts["step"], event.facts["error"]) for event in events]
-
-    def releases(self, dag_id: str) -> list[Any]:
-        return [each for each in self.home.catalog.releases(all=True) if each.contract_id == dag_id]
-
-    def is_clean(self, view: RunView) -> bool:
-        """Whether nothing of what the run staged is left, nor the key to it."""
-        run = route_run_id(view.dag_id, view.run_id)
-        return not self.home.runs.folder(run).exists() and run not in self.home.keys.runs_with_key()
-
-    def consumed(self) -> list[dict[str, Any]]:
-        file = self.home.settings.home / "consumed.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
 @pytest.fixture(scope="module")
 def live(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    dags = tmp_path_factory.mktemp("loaders") / "dags of the tests"
-    dags.mkdir()
-    shutil.copy(Path(__file__).parent / "loader.py", dags / "loader.py")
+    dags = loaders(tmp_path_factory.mktemp("loaders"))
     with AirflowService(settings, dags=dags) as airflow:
         yield Live(airflow, dags)
 
@@ -132,17 +52,6 @@ def troubled(live: Live) -> dict[str, RunView]:
     """The runs to which something happens, all at once."""
     runs = {name: live.airflow.trigger(name) for name in TROUBLED}
     return {name: live.over(name, run) for name, run in runs.items()}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def states(view: RunView) -> dict[str, str]:
-    return {task.task: task.state for task in view.tasks}
 
 
 @pytest.mark.parametrize(
@@ -264,10 +173,7 @@ def test_a_schedule_takes_its_data_intervals_and_a_backfill_the_earlier_ones(liv
     assert view.state == "success", [live.words(view, task, 1) for task in view.failed]
     rows = {}
     for release in live.releases("by-day"):
-        staged = live.home.ledger.receipt_for(EventKind.RELEASE_STAGED, release.release)
-        assert staged is not None
-        window = Window.from_json(live.home.ledger.event(staged.index).facts["window"])
-        rows[window] = release.tables[0].rows
+        rows[live.window(release.release)] = release.tables[0].rows
     assert rows == {
         Window(start=start, end=start + day): DAYS.index(start.date()) + 1 for start in (last, last - day)
     }

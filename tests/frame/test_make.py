@@ -163,7 +163,8 @@ def test_clean_demo_twice_is_fine(checkout: Path) -> None:
     assert "Nothing to clean" in done.stdout
 
 
-def test_system_tests_are_run_as_soon_as_one_exists(checkout: Path) -> None:
+def test_system_tests_are_run_as_soon_as_one_exists(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
     ran = program(checkout / ".venv" / "bin" / "python", 'echo "$*"\n')
     tests = checkout / "tests" / "catalog"
     tests.mkdir(parents=True)
@@ -173,6 +174,29 @@ def test_system_tests_are_run_as_soon_as_one_exists(checkout: Path) -> None:
     (tests / "test_x.py").write_text("@pytest." + "mark.system\ndef test_x(): ...\n")
     one = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
     assert one.stdout.strip() == "-m pytest -m system"
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_a_missing_program_is_told_with_its_package_and_an_error_under_ci(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, ci: bool
+) -> None:
+    script = checkout / "scripts" / "test-system.sh"
+    text = script.read_text("utf-8")
+    script.write_text(text.replace("\nneeds ", "\nneeds no-package no-program\nneeds ", 1), "utf-8")
+    ran = program(checkout / ".venv" / "bin" / "python", 'echo "$*"\n')
+    (checkout / "tests").mkdir(exist_ok=True)
+    (checkout / "tests" / "test_x.py").write_text("@pytest." + "mark.system\ndef test_x(): ...\n")
+    monkeypatch.delenv("CI", raising=False)
+    if ci:
+        monkeypatch.setenv("CI", "1")
+    command = ["/bin/sh", "scripts/test-system.sh", str(ran.parent.parent)]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Programs are missing: apt-get install no-package")
+    assert (done.returncode, done.stdout.strip()) == ((1, "") if ci else (0, "-m pytest -m system"))
+    named = [*command[:2], "--missing"]
+    listed = subprocess.run(named, cwd=checkout, capture_output=True, text=True, check=True).stdout
+    assert listed.split()[0] == "no-package"
 
 
 def test_scripts_are_plain_posix_shell() -> None:
@@ -202,4 +226,7 @@ def test_left_out_system_tests_are_told_in_one_line(tmp_path: Path, workers: lis
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("make test-system") == 1
-    assert "2 tests that need Debian programs left out; run them: make test-system" in done.stdout
+    assert (
+        "2 tests that need Debian programs, or many minutes, left out; run them: make test-system"
+        in done.stdout
+    )
