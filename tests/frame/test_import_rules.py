@@ -30,7 +30,7 @@ def house(tmp_path: Path) -> Path:
     for room in ROOMS:
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").touch()
-    for inner in ("federated/flower", "pipeline/validation"):
+    for inner in ("federated/flower", "pipeline/airflow", "pipeline/validation"):
         (tmp_path / inner).mkdir()
         (tmp_path / inner / "__init__.py").touch()
     for name, text in {
