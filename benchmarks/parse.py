@@ -74,7 +74,7 @@ def stage(dags: str) -> dict[str, float]:
 def once(count: int) -> dict[str, float]:
     """One pass over `count` contracts, in a fresh process and a home of its own."""
     from core.settings import PUBLISHED, Settings  # noqa: PLC0415
-    from pipeline.airflow_home import DAGS, environment, prepare  # noqa: PLC0415
+    from pipeline.airflow.home import DAGS, environment, prepare  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "home", contracts=Path(folder) / "contracts")

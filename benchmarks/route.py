@@ -48,7 +48,7 @@ def stage(name: str, handoff: dict[str, str]) -> Cost:
     from pipeline.home import Home  # noqa: PLC0415
 
     if name == "validate":
-        import pipeline.suite  # noqa: F401, PLC0415 (Great Expectations: seconds of imports)
+        import pipeline.validation.suite  # noqa: F401, PLC0415 (Great Expectations: seconds of imports)
     home = Home.open()
     imports, start, wall = used() - before_imports, used(), time.perf_counter()
     given = Handoff.from_json(handoff)

@@ -28,10 +28,10 @@ def floor(given: dict[str, str]) -> Cost:
     from connectors.base import received_from  # noqa: PLC0415 (what the imports cost isn't part of the measurement)
     from contracts.shelf import find_contract  # noqa: PLC0415
     from core.proof import Window  # noqa: PLC0415
-    from pipeline.expectations import compiled  # noqa: PLC0415
     from pipeline.handoff import Handoff, read_handoff, tables_from_json  # noqa: PLC0415
     from pipeline.home import Home  # noqa: PLC0415
-    from pipeline.views import opened  # noqa: PLC0415
+    from pipeline.validation.expectations import compiled  # noqa: PLC0415
+    from pipeline.validation.views import opened  # noqa: PLC0415
 
     state = read_handoff(Handoff.from_json(given))
     contract = find_contract(state["contract_file"], Path())

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from audit.events import EventKind
 from audit.ledger import Receipt
@@ -26,9 +25,7 @@ from core.errors import CatalogError, ConflictError, IntegrityError, InternalErr
 from core.folder import UNFIT
 from core.proof import TableFile, prover, set_digest
 from core.store import Store
-
-if TYPE_CHECKING:
-    from privacy.anonymize import Anonymized
+from privacy.safe import Anonymized
 
 MAX_ROWS = 10_000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -78,9 +75,6 @@ class Catalog:
         Raises IntegrityError when a file isn't the one that was proved safe, CatalogError when the release isn't this
         contract's or its name is another's, ConflictError when another run holds the contract.
         """
-        # Late: it brings the numba engine (a second), and who has an Anonymized has paid for that already.
-        from privacy.anonymize import Anonymized  # noqa: PLC0415
-
         if not isinstance(safe, Anonymized):
             raise InternalError("Only what was proved safe is staged.")
         _belongs(safe.contract_id, safe.contract_digest, contract)

@@ -15,9 +15,9 @@ from cli.output import err, out, print_json
 from cli.screen import ORDER, Screen, screen
 from core.errors import InternalError, SluiceError
 from core.settings import PUBLISHED, Settings
-from pipeline.airflow import PREFERRED_PORT, AirflowService
-from pipeline.airflow_api import RunView, TaskView
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow.api import RunView, TaskView
+from pipeline.airflow.runs import route_run_id
+from pipeline.airflow.service import PREFERRED_PORT, AirflowService
 
 if TYPE_CHECKING:
     from catalog.release import Release
@@ -116,12 +116,12 @@ def _watched(airflow: AirflowService, dag_id: str, shown: Screen) -> tuple[RunVi
 
 def _cut_off(run_id: str, settings: Settings, error: str) -> None:
     """No task is left that could do it: remove what was received, and have the ledger tell why the run has no end."""
-    from pipeline import route  # noqa: PLC0415 (heavy, and only needed when a run was cut off)
     from pipeline.home import Home  # noqa: PLC0415 (as above)
+    from pipeline.steps.check import clean, failed  # noqa: PLC0415 (heavy, and only needed when a run was cut off)
 
     home = Home.open(settings)
-    route.clean(run_id, home=home)
-    route.failed(run_id, step="demo", error=error, home=home)
+    clean(run_id, home=home)
+    failed(run_id, step="demo", error=error, home=home)
 
 
 def _failure(airflow: AirflowService, view: RunView) -> SluiceError:

@@ -18,10 +18,10 @@ from cli.values import as_json, as_text, names_of, rows_of
 from core.errors import UsageError
 from core.sealing import OpeningKey, read_opening_key
 from core.settings import Settings
-from pipeline.handout import Form, open_elsewhere
 from pipeline.home import Home
-from pipeline.quarantine import Broken, Quarantine
-from pipeline.sealed import SHORT_ID, Kept
+from pipeline.quarantine.handout import Form, open_elsewhere
+from pipeline.quarantine.sealed import SHORT_ID, Kept
+from pipeline.quarantine.store import Broken, Quarantine
 
 app = typer.Typer(
     help="Rows that broke a rule, for the platform's own engineer.",

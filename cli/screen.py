@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
-from pipeline.airflow_api import RunView, TaskView
+from pipeline.airflow.api import RunView, TaskView
 
 ORDER = ("check", "receive", "validate", "anonymize", "publish", "clean")
 _EVERY_S = 2.0

@@ -10,7 +10,7 @@ import typer
 from cli.output import err, out, print_json
 from cli.screen import screen
 from core.settings import Settings
-from pipeline.airflow import PREFERRED_PORT, AirflowService
+from pipeline.airflow.service import PREFERRED_PORT, AirflowService
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -1,4 +1,4 @@
-"""Quality checks as data. The contract compiles to these; `pipeline/validate.py` runs them by Great Expectations.
+"""Quality checks as data. The contract compiles to these; `pipeline/validation/validate.py` runs them by Great Expectations.
 
 A ROW check says of each row whether it keeps the rule: rows that don't go to quarantine. A TABLE check says of the
 table as a whole: one that breaks stops the run.

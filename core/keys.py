@@ -162,12 +162,15 @@ class KeyStore:
         """Makes what was encrypted under a run's key unreadable for good; safe to call twice."""
         file = self._run_file(run_id)
         try:
-            # Over the bytes first: a deleted file's blocks may lie about for long. On a full disk that can fail.
-            with suppress(OSError), file.open("r+b") as sealed:
+            # Under a draft's name, so that a crash leaves no half key under its own; then over the bytes, since a deleted
+            # file's blocks may lie about for long. On a full disk that can fail.
+            draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+            file.rename(draft)
+            with suppress(OSError), draft.open("r+b") as sealed:
                 sealed.write(secrets.token_bytes(os.fstat(sealed.fileno()).st_size))
                 sealed.flush()
                 os.fsync(sealed.fileno())
-            file.unlink()
+            draft.unlink()
             sync(self._folder)
         except FileNotFoundError:
             return

@@ -143,7 +143,7 @@ class Received(Sealed):
 
 @dataclass(frozen=True, kw_only=True)
 class Validated(Sealed):
-    """Tables whose every remaining row keeps the contract's rules. Built by `pipeline.validate.validate`.
+    """Tables whose every remaining row keeps the contract's rules. Built by `pipeline.validation.validate`.
 
     quarantined: rows set aside, by table. source_digest: `Received.digest` of what was checked.
     """

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from core.errors import ExitCode, InternalError, SluiceError
 from core.settings import Settings
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow.runs import route_run_id
 
 log = logging.getLogger("sluice.route")
 
@@ -95,10 +95,10 @@ def record_failure(context: Any) -> None:
     log.error("Run %s failed at %s: %s.", run_id, instance.task_id, error)
     tell(context)
     try:
-        from pipeline import route  # noqa: PLC0415 (seconds of imports that a parse of this file must not pay)
-        from pipeline.home import Home  # noqa: PLC0415 (as above)
+        from pipeline.home import Home  # noqa: PLC0415 (seconds of imports that a parse of this file must not pay)
+        from pipeline.steps.check import failed  # noqa: PLC0415 (as above)
 
-        route.failed(run_id, step=instance.task_id, error=error, home=Home.open(Settings.from_env()))
+        failed(run_id, step=instance.task_id, error=error, home=Home.open(Settings.from_env()))
     except SluiceError as second:
         log.error("The ledger doesn't hold this failure: %s", second)
     except Exception as second:  # noqa: BLE001 (as above: Airflow would log its text, which may hold a value)

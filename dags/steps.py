@@ -1,4 +1,4 @@
-"""The tasks' bodies: each calls one step of `pipeline.route`; `dags.faults` turns its errors into what Airflow does then.
+"""The tasks' bodies: each calls one of `pipeline.steps`; `dags.faults` turns its errors into what Airflow does then.
 
 Any of them may be cleared and run again, also when the run has ended and all it staged is gone: what a step takes is
 then made anew from the source, in its own process.
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -20,7 +21,7 @@ from core.errors import ContractError, SluiceError
 from core.proof import Window
 from core.settings import Settings
 from dags.faults import LOST, hard_stop, in_our_words
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow.runs import route_run_id
 
 if TYPE_CHECKING:
     from catalog.release import Release
@@ -40,7 +41,7 @@ def check(ref: str, problem: str, schedule: str, timed: bool) -> dict[str, str]:
     """
     context = get_current_context()
     with _step(context) as home:
-        from pipeline import route  # noqa: PLC0415 (seconds of imports that a parse of this file must not pay)
+        from pipeline.steps import check as run_of  # noqa: PLC0415 (seconds of imports that a parse of this file must not pay)
         from pipeline.sweep import sweep  # noqa: PLC0415 (as above)
 
         try:
@@ -55,7 +56,7 @@ def check(ref: str, problem: str, schedule: str, timed: bool) -> dict[str, str]:
                     where=ref,
                     remedy="Mend the file; `sluice contract check` lists all that's wrong.",
                 )
-            handoff = route.check(
+            handoff = run_of.check(
                 ref,
                 run_id=_run_id(context),
                 home=home,
@@ -63,7 +64,7 @@ def check(ref: str, problem: str, schedule: str, timed: bool) -> dict[str, str]:
                 owner={"dag_id": run.dag_id, "run_id": run.run_id},
             )
         except BaseException:
-            route.clean(_run_id(context), home=home)
+            run_of.clean(_run_id(context), home=home)
             raise
         return dict(handoff.as_json())
 
@@ -105,13 +106,13 @@ def clean() -> None:
     """Remove the run's raw data, whatever became of the run; have the ledger hold the tasks that couldn't tell it."""
     context = get_current_context()
     with _step(context) as home:
-        from pipeline import route  # noqa: PLC0415 (as above)
+        from pipeline.steps import check as run_of  # noqa: PLC0415 (as above)
 
         run, instance = context["dag_run"], context["ti"]
-        route.clean(_run_id(context), home=home)
+        run_of.clean(_run_id(context), home=home)
         states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
         for task in [task for task, state in states.items() if state == "failed"]:
-            route.failed(
+            run_of.failed(
                 _run_id(context), step=task, error=LOST, home=home
             )  # once a task: its own word stands
 
@@ -135,15 +136,15 @@ def _pass_on(name: str, handoff: dict[str, str]) -> dict[str, str]:
 
 def _act(name: str, handoff: dict[str, str], home: Home) -> Any:
     """What a step of the route makes of its handoff; of one that is gone, made again from the source."""
-    from pipeline import route  # noqa: PLC0415 (as above)
-    from pipeline.again import again  # noqa: PLC0415 (as above)
     from pipeline.handoff import Handoff, RunGoneError  # noqa: PLC0415 (as above)
 
-    step: Callable[..., Any] = getattr(route, name)
+    step: Callable[..., Any] = getattr(import_module(f"pipeline.steps.{name}"), name)
     taken = Handoff.from_json(handoff)
     try:
         return step(taken, home=home, progress=_report())
     except RunGoneError:
+        from pipeline.again import again  # noqa: PLC0415 (it loads what all steps need)
+
         log.info("What %s takes is gone, as it is when a run has ended: made again from the source.", name)
         context = get_current_context()
         owner = {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}

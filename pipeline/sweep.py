@@ -7,7 +7,7 @@ from collections.abc import Callable
 from core.files import remove_drafts
 from core.folder import usable
 from pipeline.home import Home
-from pipeline.quarantine import Quarantine
+from pipeline.quarantine.store import Quarantine
 from pipeline.runs import Owner, scheduler_is_gone
 
 

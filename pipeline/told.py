@@ -9,7 +9,7 @@ from audit.events import DatasetRef, Event, EventKind
 from audit.ledger import Receipt
 from contracts.model import Contract
 from pipeline.home import Home
-from privacy.anonymize import Anonymized
+from privacy.safe import Anonymized
 
 
 def record(

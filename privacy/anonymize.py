@@ -6,9 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
 import numpy as np
@@ -22,38 +20,15 @@ from core.errors import IntegrityError, PrivacyError, StateError
 from core.keys import ContractKeys
 from core.parquet import batches, read, scan, schema, unlock
 from core.progress import Progress, silent
-from core.proof import Sealed, TableFile, Validated, prover, set_digest
+from core.proof import TableFile, Validated, set_digest
 from core.sql import quoted, text
 from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
 from privacy.cube import encode_units, folded
 from privacy.measures import class_sizes, l_diversity, only_row
 from privacy.pseudonym import pseudonymize
 from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
+from privacy.safe import Anonymized, anonymized_from
 from privacy.subjects import NO_PROFILE, SafeSubjects, generalize, pseudonym_key, shuffled
-
-
-@dataclass(frozen=True, kw_only=True)
-class Anonymized(Sealed):
-    """A release whose files keep the contract's privacy limits. Built by `anonymize`, or again from a checked handoff.
-
-    release: its name, SQL-safe. digest: SHA-256 over the published set (table names and file digests). report: the
-    disclosure report as JSON. documents: what is kept beside the release, by file name.
-    """
-
-    contract_id: str
-    contract_digest: str
-    release: str
-    digest: str
-    tables: Mapping[str, TableFile]
-    report: Mapping[str, object]
-    documents: Mapping[str, Path]
-
-    def __post_init__(self) -> None:
-        for name in ("tables", "report", "documents"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
-
-anonymized_from = prover(Anonymized)
 
 
 def anonymize(
@@ -296,7 +271,7 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
         raise PrivacyError(
             f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect."
         )
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"temp_directory": ""}) as con:  # in memory alone
         con.register("written", written)
         keys = [SEGMENT, *(n for d in plan.dimensions for n in (d.name, f"{d.name}_level"))]
         smallest, rows, distinct = only_row(

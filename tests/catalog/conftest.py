@@ -22,7 +22,7 @@ from core.digest import file_digest
 from core.keys import KeyStore
 from core.proof import TableFile, set_digest
 from core.store import SqliteStore
-from privacy.anonymize import Anonymized, anonymized_from
+from privacy.safe import Anonymized, anonymized_from
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 

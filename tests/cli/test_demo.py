@@ -11,7 +11,7 @@ import pytest
 from cli.demo import _first_failed
 from cli.main import main
 from core.errors import ExitCode
-from pipeline.airflow_api import RunView, TaskView
+from pipeline.airflow.api import RunView, TaskView
 
 
 def refused(

@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 
 from cli.screen import screen
-from pipeline.airflow_api import RunView, TaskView
+from pipeline.airflow.api import RunView, TaskView
 
 
 def view(**states: str) -> RunView:

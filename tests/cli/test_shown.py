@@ -23,7 +23,7 @@ from cli.summary import VALIDATION, risk_lines
 from core.errors import ExitCode
 from core.store import SqliteStore, Write
 from pipeline.home import Home
-from pipeline.validate import RESULT
+from pipeline.validation.validate import RESULT
 from tests.shop import CONTRACT, open_shop
 
 WARNING = """\

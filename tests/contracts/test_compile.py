@@ -9,7 +9,7 @@ import pytest
 
 from contracts.checks import FORMATS, Check, CheckKind, Scope
 from contracts.expectations import EXPECTATIONS, snake
-from pipeline import conditions
+from pipeline.validation import conditions
 
 BRAND = "{name: brand, logicalType: string}"
 ROWS = "{metric: rowCount, mustBeBetween: [1, 1000000]}"

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_S = 120  # a child that hangs is ended by the system's own alarm
-_WARM = ("pipeline.attest", "pipeline.suite", "tests.crash.acts")
+_WARM = ("pipeline.attest", "pipeline.validation.suite", "tests.crash.acts")
 
 
 @dataclass(frozen=True)

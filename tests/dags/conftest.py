@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
-from pipeline.airflow_home import environment, prepare
+from pipeline.airflow.home import environment, prepare
 
 _HOME = tempfile.TemporaryDirectory(prefix="sluice-airflow-")
 _SETTINGS = Settings(home=Path(_HOME.name), contracts=Path(_HOME.name) / "contracts")

@@ -14,10 +14,10 @@ from typing import Any
 from audit.events import Event, EventKind
 from core.proof import Window
 from core.settings import Settings
-from pipeline import airflow_guard
-from pipeline.airflow import AirflowService
-from pipeline.airflow_api import RunView
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow import guard as airflow_guard
+from pipeline.airflow.api import RunView
+from pipeline.airflow.runs import route_run_id
+from pipeline.airflow.service import AirflowService
 from pipeline.home import Home
 
 GOODS = (Path(__file__).parent.parent / "data" / "goods.odcs.yaml").read_text(encoding="utf-8")

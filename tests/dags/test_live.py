@@ -12,9 +12,9 @@ import pytest
 from audit.events import EventKind
 from core.proof import Window
 from core.settings import Settings
-from pipeline import airflow_guard
-from pipeline.airflow import AirflowService
-from pipeline.airflow_api import RunView
+from pipeline.airflow import guard as airflow_guard
+from pipeline.airflow.api import RunView
+from pipeline.airflow.service import AirflowService
 from tests.dags.live import GOODS, Live, daily, loaders, states, until
 
 pytestmark = pytest.mark.system

@@ -18,8 +18,8 @@ from core.errors import IntegrityError, QualityError
 from core.proof import Window
 from core.settings import PUBLISHED
 from pipeline import route
-from pipeline.airflow_home import DAGS
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow.home import DAGS
+from pipeline.airflow.runs import route_run_id
 from pipeline.home import Home
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_what_breaks_while_a_failure_is_recorded_is_told_without_its_text(
     def broken(*_: object, **__: object) -> None:
         raise ValueError("the value is 4711")
 
-    monkeypatch.setattr("pipeline.route.failed", broken)
+    monkeypatch.setattr("pipeline.steps.check.failed", broken)
     faults.record_failure(failed(reason()))
     _, *rest, last = told(caplog)
     assert rest == REASON
@@ -423,7 +423,7 @@ def test_a_clean_up_that_fails_leaves_the_run_a_success(
     dag = load().dags["left-behind"]
     for task in dag.tasks:
         task.retries = 0
-    monkeypatch.setattr("pipeline.route.clean", away)
+    monkeypatch.setattr("pipeline.steps.check.clean", away)
     done = dag.test()
     assert (str(done.state), states(done)["clean"]) == (
         "success",

@@ -30,14 +30,16 @@ def house(tmp_path: Path) -> Path:
     for room in ROOMS:
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").touch()
-    (tmp_path / "federated" / "flower").mkdir()
+    for inner in ("federated/flower", "pipeline/airflow", "pipeline/validation"):
+        (tmp_path / inner).mkdir()
+        (tmp_path / inner / "__init__.py").touch()
     for name, text in {
         "core/errors.py": "import json",
         "contracts/model.py": "import core.errors",
         "connectors/base.py": "import pyarrow, contracts.model",
-        "pipeline/validate.py": "import great_expectations, pandas, connectors.base",
-        "dags/sharing.py": "import airflow.sdk, pipeline.validate",
-        "cli/main.py": "import pipeline.validate",
+        "pipeline/validation/validate.py": "import great_expectations, pandas, connectors.base",
+        "dags/sharing.py": "import airflow.sdk, pipeline.validation.validate",
+        "cli/main.py": "import pipeline.validation.validate",
         "federated/flower/__init__.py": "",
         "federated/flower/server.py": "import flwr.server",
     }.items():
@@ -58,12 +60,12 @@ def test_the_rules_allow_what_they_should(house: Path) -> None:
         ("contracts/model.py", "import audit", LAYERS),
         ("privacy/kernel.py", "import connectors.base", LAYERS),
         ("connectors/base.py", "import catalog", LAYERS),
-        ("pipeline/validate.py", "import cli.main", LAYERS),
+        ("pipeline/validation/validate.py", "import cli.main", LAYERS),
         ("dags/sharing.py", "import cli.main", LAYERS),
         ("dags/sharing.py", "def late():\n    import cli.main", LAYERS),
-        ("federated/plan.py", "import pipeline.validate", LAYERS),
+        ("federated/plan.py", "import pipeline.validation.validate", LAYERS),
         ("federated/plan.py", "import connectors.base", "federated never reaches connectors"),
-        ("pipeline/airflow.py", "import airflow", "only dags imports airflow"),
+        ("pipeline/airflow/service.py", "import airflow", "only dags imports airflow"),
         ("cli/main.py", "from airflow.sdk import DAG", "only dags imports airflow"),
         ("federated/plan.py", "import flwr", "only federated.flower imports flwr"),
         ("dags/sharing.py", "import great_expectations", "only pipeline imports great_expectations"),

@@ -18,8 +18,8 @@ from core.digest import file_digest
 from core.keys import FileKey
 from core.parquet import read, writer
 from core.proof import Received, TableFile, Validated, Window
-from pipeline.aside import Draft
-from pipeline.validate import validate
+from pipeline.quarantine.aside import Draft
+from pipeline.validation.validate import validate
 
 _LOGICAL = {
     "int64": LogicalType.INTEGER,

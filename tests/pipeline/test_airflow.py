@@ -19,9 +19,9 @@ from rich.console import Console
 
 from core.errors import InternalError, QualityError, UsageError
 from core.settings import Settings
-from pipeline import airflow_guard
-from pipeline.airflow import AirflowService
-from pipeline.airflow_api import AirflowClient, AirflowError
+from pipeline.airflow import guard as airflow_guard
+from pipeline.airflow.api import AirflowClient, AirflowError
+from pipeline.airflow.service import AirflowService
 
 pytestmark = pytest.mark.slow
 
@@ -219,7 +219,7 @@ def test_airflow_ends_with_its_parent(settings: Settings, number: signal.Signals
     code = (
         "import pathlib, sys, time\n"
         "from core.settings import Settings\n"
-        "from pipeline.airflow import AirflowService\n"
+        "from pipeline.airflow.service import AirflowService\n"
         "def hold(step, done=None):\n"
         "    print(*[process.pid for process in airflow._processes.values()], flush=True)\n"
         "    time.sleep(600)\n"

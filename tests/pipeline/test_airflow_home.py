@@ -14,11 +14,11 @@ import pytest
 
 from core.errors import IntegrityError, UsageError
 from core.settings import Settings
-from pipeline import airflow_guard
-from pipeline.airflow import AirflowService, _free_port
-from pipeline.airflow_api import AirflowClient, AirflowError, RunView, TaskView
-from pipeline.airflow_home import environment, prepare
-from pipeline.airflow_runs import route_run_id
+from pipeline.airflow import guard as airflow_guard
+from pipeline.airflow.api import AirflowClient, AirflowError, RunView, TaskView
+from pipeline.airflow.home import environment, prepare
+from pipeline.airflow.runs import route_run_id
+from pipeline.airflow.service import AirflowService, _free_port
 
 
 @pytest.fixture

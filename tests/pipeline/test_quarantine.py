@@ -35,10 +35,10 @@ from core.parquet import writer
 from core.proof import TableFile
 from core.sealing import OpeningKey, read_opening_key
 from core.settings import Settings
-from pipeline.handout import Form, file_name, open_elsewhere
 from pipeline.home import Home
-from pipeline.quarantine import Broken, Quarantine
-from pipeline.sealed import MANIFEST, Kept
+from pipeline.quarantine.handout import Form, file_name, open_elsewhere
+from pipeline.quarantine.sealed import MANIFEST, Kept
+from pipeline.quarantine.store import Broken, Quarantine
 from pipeline.sweep import sweep
 
 SECRET = "Ms Zhang, 13800138000"
@@ -202,7 +202,7 @@ def test_each_look_is_an_event_of_its_own_before_the_rows(
         raise StateError("The ledger can't be written.")
 
     monkeypatch.setattr("audit.ledger.Ledger.append", deaf)
-    monkeypatch.setattr("pipeline.quarantine.first_rows", lambda *_: pytest.fail("rows were read"))
+    monkeypatch.setattr("pipeline.quarantine.store.first_rows", lambda *_: pytest.fail("rows were read"))
     with pytest.raises(StateError, match="ledger"):
         hall.store.look(path.name, most=2)
     with pytest.raises(StateError, match="ledger"):
@@ -279,10 +279,10 @@ def test_a_run_killed_halfway_leaves_none_or_a_whole_one(
         raise Killed
 
     with monkeypatch.context() as patch:
-        target = "pathlib.Path.rename" if death == "Path.rename" else f"pipeline.quarantine.{death}"
+        target = "pathlib.Path.rename" if death == "Path.rename" else f"pipeline.quarantine.store.{death}"
         patch.setattr(target, die)
         patch.setattr(
-            "pipeline.aside.Draft.clear", lambda self: self.tables.clear()
+            "pipeline.quarantine.aside.Draft.clear", lambda self: self.tables.clear()
         )  # a kill clears nothing up
         with pytest.raises(Killed):
             hall.set_aside(run_id=run_id, rows=(0, 1))
@@ -385,7 +385,7 @@ def test_a_removal_that_was_cut_off_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(
             {
-                "open": "pipeline.quarantine.destroy",
+                "open": "pipeline.quarantine.store.destroy",
                 "unlink": "pathlib.Path.unlink",
                 "rmtree": "shutil.rmtree",
             }[at],
@@ -780,9 +780,9 @@ import resource, signal, sys
 from pathlib import Path
 from core.settings import Settings
 from core.errors import StateError
-from pipeline.handout import Form
+from pipeline.quarantine.handout import Form
 from pipeline.home import Home
-from pipeline.quarantine import Quarantine
+from pipeline.quarantine.store import Quarantine
 home = Home.open(Settings(home=Path(sys.argv[1]), contracts=Path(sys.argv[1])))
 quarantine = Quarantine(home)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

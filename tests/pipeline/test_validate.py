@@ -18,8 +18,8 @@ from core.digest import file_digest
 from core.errors import ContractError, IntegrityError, InternalError, QualityError, SourceError
 from core.parquet import read
 from core.proof import TableFile, Validated, Window
-from pipeline import validate as module
-from pipeline.validate import CheckError, validate
+from pipeline.validation import validate as module
+from pipeline.validation.validate import CheckError, validate
 
 from .conftest import Bench, check, expectation
 

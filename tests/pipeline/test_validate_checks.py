@@ -19,7 +19,7 @@ from contracts.checks import FORMATS as DECLARED
 from contracts.checks import Check, CheckKind, Scope
 from contracts.model import Contract
 from core.errors import QualityError
-from pipeline.conditions import FORMATS
+from pipeline.validation.conditions import FORMATS
 
 from .conftest import Bench, check
 

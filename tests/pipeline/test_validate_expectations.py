@@ -26,10 +26,10 @@ from contracts.checks import Check, CheckKind, Scope
 from contracts.expectations import EXPECTATIONS
 from core.errors import InternalError, QualityError
 from pipeline import gx_duckdb, suite
-from pipeline.aside import Aside
-from pipeline.expectations import gx_query
-from pipeline.validate import CheckError
-from pipeline.views import opened
+from pipeline.quarantine.aside import Aside
+from pipeline.validation.expectations import gx_query
+from pipeline.validation.validate import CheckError
+from pipeline.validation.views import opened
 
 from .conftest import Bench, check, expectation
 

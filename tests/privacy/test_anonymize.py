@@ -41,11 +41,12 @@ from core.engine import engine
 from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
 from core.proof import TableFile, Validated, Window, set_digest
-from pipeline.validate import validated_from
-from privacy.anonymize import Anonymized, anonymize
+from pipeline.validation.validate import validated_from
+from privacy.anonymize import anonymize
 from privacy.cells import CellCounts, build_cells
 from privacy.measures import k_anonymity, l_diversity
 from privacy.pseudonym import pseudonymize
+from privacy.safe import Anonymized
 
 NATURAL = HierarchySpec(kind="natural")
 

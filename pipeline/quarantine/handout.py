@@ -23,7 +23,16 @@ from core.files import sync
 from core.parquet import ROW_GROUP_ROWS, reader, writer
 from core.proof import TableFile
 from core.sealing import OpeningKey
-from pipeline.sealed import MANIFEST, SHORT_ID, Folder, Kept, changed, check_files, read_manifest, unsealed
+from pipeline.quarantine.sealed import (
+    MANIFEST,
+    SHORT_ID,
+    Folder,
+    Kept,
+    changed,
+    check_files,
+    read_manifest,
+    unsealed,
+)
 
 _LONGEST_NAME = 150  # bytes, of the 255 that file systems take
 

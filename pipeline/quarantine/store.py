@@ -1,6 +1,6 @@
 """The hall's quarantine: what runs set aside is kept for the days that the contract says, sealed to the platform's key.
 
-    quarantine/<contract's slug>/<run's uuid>/    as `pipeline.sealed` has it, mode 0700, files 0600
+    quarantine/<contract's slug>/<run's uuid>/    as `pipeline.quarantine.sealed` has it, mode 0700, files 0600
       lock                                        held by who reads or removes it
 
 It is made whole in the run's own folder, recorded, and moved here by one rename. From here it goes by expiry, by a later
@@ -28,11 +28,10 @@ from core.files import sync
 from core.keys import FileKey
 from core.lock import exclusive
 from core.sealing import OpeningKey, SealingKey, read_sealing_key
-from pipeline.aside import Draft
-from pipeline.handout import Form, hand_out, hand_out_sealed, place_for
 from pipeline.home import Home
-from pipeline.runs import Run
-from pipeline.sealed import (
+from pipeline.quarantine.aside import Draft
+from pipeline.quarantine.handout import Form, hand_out, hand_out_sealed, place_for
+from pipeline.quarantine.sealed import (
     MANIFEST,
     SHORT_ID,
     Folder,
@@ -44,6 +43,7 @@ from pipeline.sealed import (
     unsealed,
     write_manifest,
 )
+from pipeline.runs import Run
 from pipeline.told import record
 
 _LOCK = "lock"

@@ -22,8 +22,8 @@ from great_expectations.expectations.registry import get_expectation_impl
 from contracts.checks import Check, CheckKind, Scope
 from core.errors import ContractError
 from core.sql import quoted
-from pipeline.conditions import repeated, row_condition, table_query
-from pipeline.views import View
+from pipeline.validation.conditions import repeated, row_condition, table_query
+from pipeline.validation.views import View
 
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 _PER_ROW = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)

@@ -7,7 +7,7 @@
 
 API server, scheduler and DAG processor run as processes with sessions of their own and listen on 127.0.0.1 only. No
 triggerer: nothing here defers. They end with the `with`, on Ctrl-C, on SIGTERM and SIGHUP, and when this process is
-killed (`pipeline.airflow_guard`).
+killed (`pipeline.airflow.guard`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from core.errors import UsageError
 from core.folder import prepare_home, usable
 from core.progress import Progress, silent
 from core.settings import Settings
-from pipeline import airflow_guard
-from pipeline.airflow_api import AirflowClient, AirflowError, RunView
-from pipeline.airflow_home import DAGS, USER, environment, prepare, write_private
+from pipeline.airflow import guard as airflow_guard
+from pipeline.airflow.api import AirflowClient, AirflowError, RunView
+from pipeline.airflow.home import DAGS, USER, environment, prepare, write_private
 
 _API_SERVER = ("dags.api_server",)  # loads at once, serves when told that the database is there
 _OTHERS = {

@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 
 from core.sql import quoted
-from pipeline.aside import Rows
-from pipeline.expectations import Rule
-from pipeline.views import View
+from pipeline.quarantine.aside import Rows
+from pipeline.validation.expectations import Rule
+from pipeline.validation.views import View
 
 
 class Answers:

@@ -33,7 +33,7 @@ from core.keys import FileKey, Signer
 from core.parquet import reader
 from core.proof import TableFile
 from core.sealing import OpeningKey, SealingKey
-from pipeline.aside import Draft
+from pipeline.quarantine.aside import Draft
 
 MANIFEST = "manifest.json"
 SHORT_ID = 8  # hex digits that tell quarantines apart for people

@@ -21,13 +21,14 @@ from core.errors import IntegrityError, QualityError, SourceError
 from core.parquet import leave_out
 from core.progress import Progress, silent
 from core.proof import Received, TableFile, Validated, prover
-from pipeline.aside import Draft, keep
-from pipeline.views import View, opened
+from pipeline.quarantine.aside import Draft, keep
+from pipeline.validation.views import View, opened
 
 if TYPE_CHECKING:
-    from pipeline.suite import Finding
+    from pipeline.validation.suite import Finding
 
 RESULT = "validation.json"
+_SHORT_OF_ROOM = {"OutOfMemoryException", "IOException"}  # of DuckDB; no rule is to blame
 
 # The builder of the proof type: for this module, and for the route when it opens a handoff whose digests it has checked.
 validated_from = prover(Validated)
@@ -116,7 +117,7 @@ def _checked(
 ) -> list[Finding]:
     progress("validate: Great Expectations starts", 0.0)
     # Great Expectations takes seconds to import, and the other steps, which need this module's types, do without it.
-    from pipeline.suite import findings  # noqa: PLC0415
+    from pipeline.validation.suite import findings  # noqa: PLC0415
 
     progress(f"validate: {sum(len(view.table.checks) for view in views)} checks", 0.3)
     try:
@@ -137,7 +138,11 @@ def _stop_if_not_carried_out(found: Sequence[Finding]) -> None:
             + "; ".join(f"{_shown(finding.check)} ({finding.raised})" for finding in raised)
             + ".",
             where=f"table {raised[0].check.table}",
-            remedy="Compare each rule with the columns and types of its table and correct the contract.",
+            remedy=(
+                "Give the machine more memory or disk, or run it when less else runs."
+                if {finding.raised for finding in raised} <= _SHORT_OF_ROOM
+                else "Compare each rule with the columns and types of its table and correct the contract."
+            ),
             rules=[(finding.check.table, finding.check.name) for finding in raised],
         )
 
@@ -212,7 +217,7 @@ def _result(
     contract: Contract, received: Received, found: Sequence[Finding], aside: Mapping[str, int]
 ) -> dict[str, Any]:
     """What is kept beside the release: names, counts and verdicts, no values."""
-    from pipeline.suite import GX_VERSION  # noqa: PLC0415 (loaded by now; see `_checked`)
+    from pipeline.validation.suite import GX_VERSION  # noqa: PLC0415 (loaded by now; see `_checked`)
 
     return {
         "contract": contract.id,

@@ -14,11 +14,11 @@ from great_expectations.expectations.expectation import Expectation
 
 from contracts.checks import Check
 from core.errors import InternalError
-from pipeline.answers import Answers
-from pipeline.aside import Rows
-from pipeline.expectations import Rule, compiled
-from pipeline.gx_duckdb import SuiteRunner
-from pipeline.views import View
+from pipeline.quarantine.aside import Rows
+from pipeline.validation.answers import Answers
+from pipeline.validation.expectations import Rule, compiled
+from pipeline.validation.gx_duckdb import SuiteRunner
+from pipeline.validation.views import View
 
 GX_VERSION = __version__
 _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0, "exclude_unexpected_values": True}

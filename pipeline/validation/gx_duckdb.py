@@ -102,7 +102,7 @@ def _column_type(described: str) -> sa.types.TypeEngine[Any]:
 class _TypeModule:
     """Where Great Expectations looks up a dialect's type names and its way of writing LIKE and regular expressions."""
 
-    __name__ = "pipeline.gx_duckdb"
+    __name__ = "pipeline.validation.gx_duckdb"
     dialect = _postgresql  # DuckDB writes both as PostgreSQL does
 
     def __getattr__(self, name: str) -> Any:
