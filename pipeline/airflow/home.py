@@ -17,7 +17,7 @@ from pathlib import Path
 from core.errors import IntegrityError
 from core.settings import Settings
 
-DAGS = Path(__file__).resolve().parent.parent / "dags"
+DAGS = Path(__file__).resolve().parents[2] / "dags"
 USER = "admin"
 
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from pipeline.sealed import Kept
 
 from audit.events import EventKind
 from pipeline.airflow.api import RunView
 from pipeline.attest import attest
+from pipeline.quarantine.sealed import Kept
 from pipeline.quarantine.store import Quarantine
 from tests.crash.planted import Place, found, more_orders, open_planted
 from tests.dags.live import Altered, Live, at_work, loaders, repeated

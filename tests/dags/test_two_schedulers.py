@@ -15,9 +15,9 @@ import pytest
 from audit.events import EventKind
 from core.proof import Window
 from core.settings import Settings
-from pipeline.airflow import _OTHERS
 from pipeline.airflow import guard as airflow_guard
 from pipeline.airflow.runs import route_run_id
+from pipeline.airflow.service import _OTHERS
 from pipeline.attest import attest
 from tests.dags.live import GOODS, Altered, Live, at_work, daily, loaders, repeated, until
 from tests.programs import Postgres, postgres

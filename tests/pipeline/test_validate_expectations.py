@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from contracts.checks import Check, CheckKind, Scope
 from contracts.expectations import EXPECTATIONS
 from core.errors import InternalError, QualityError
-from pipeline import gx_duckdb, suite
 from pipeline.quarantine.aside import Aside
+from pipeline.validation import gx_duckdb, suite
 from pipeline.validation.expectations import gx_query
 from pipeline.validation.validate import CheckError
 from pipeline.validation.views import opened
