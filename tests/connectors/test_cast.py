@@ -167,7 +167,9 @@ def test_text_and_decimal_are_refused_alike(decimal: Decimal) -> None:
         except SourceError:
             came.append([])
     assert came[0] == came[1]
-    assert (came[0] != []) == (Decimal(repr(float(decimal))) == decimal) == carries(str(decimal))
+    number = float(decimal)
+    comes_back = decimal in (Decimal(repr(number)), Decimal(f"{number:.4f}"))
+    assert (came[0] != []) == comes_back == carries(str(decimal))
 
 
 @pytest.mark.parametrize(("text", "carried"), [
