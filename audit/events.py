@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +24,7 @@ from audit.facts import (
     is_name,
 )
 from core.errors import LedgerError
+from core.ids import is_uuid
 
 
 class EventKind(StrEnum):
@@ -189,7 +189,7 @@ class Event:
 
     def __post_init__(self) -> None:
         kind = EventKind(self.kind)
-        _require(_is_uuid(self.run_id), kind, "run_id", "a lower-case UUID")
+        _require(isinstance(self.run_id, str) and is_uuid(self.run_id), kind, "run_id", "a lower-case UUID")
         _require(IDENTIFIER_TYPE.takes(self.subject), kind, "subject", "an identifier")
         if kind is EventKind.CATALOG_READ:
             unset = not (self.contract_id or self.contract_version or self.contract_digest)
@@ -237,10 +237,3 @@ def _require(holds: bool, kind: EventKind, name: str, wanted: str) -> None:
         raise LedgerError(
             f"An event {kind} can't be recorded: {name} must be {wanted}.", where=name, remedy=_REMEDY
         )
-
-
-def _is_uuid(text: object) -> bool:
-    try:
-        return isinstance(text, str) and str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

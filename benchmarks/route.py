@@ -132,10 +132,7 @@ def measured(scale: int, repeat: int) -> dict[str, Cost]:
         for number in range(repeat):
             say(f"scale {scale}: run {number + 1} of {repeat}")
             runs.append(once(contract))
-    costs: dict[str, Cost] = {
-        name: {key: statistics.median(run[name][key] for run in runs) for key in FIGURES}
-        for name in ("floor", *STAGES)
-    }
+    costs = medians(runs)
     costs["route"] = {
         key: (max if key == "peak_mb" else sum)(costs[name][key] for name in STAGES) for key in FIGURES
     }
@@ -147,6 +144,13 @@ def growth(small: dict[str, Cost], large: dict[str, Cost], name: str, figure: st
     """The exponent p of cost ~ rows^p between two scales."""
     rows = large["floor"]["rows"] / small["floor"]["rows"]
     return math.log(large[name][figure] / small[name][figure]) / math.log(rows)
+
+
+def medians(runs: list[dict[str, Cost]]) -> dict[str, Cost]:
+    """Each measurement's figures, medians over the runs."""
+    return {
+        name: {key: statistics.median(run[name][key] for run in runs) for key in FIGURES} for name in runs[0]
+    }
 
 
 def say(what: str) -> None:

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.route import FIGURES, Cost, child, peak_mb, say, source, stage, used
+from benchmarks.route import Cost, child, medians, peak_mb, say, source, stage, used
 
 CASES = {"clean": "nothing set aside", "as it is": "with quarantine"}
 
 
 def floor(given: dict[str, str]) -> Cost:
     """Asks for the answers of all checks, one statement a table, and nothing else."""
-    import time  # noqa: PLC0415
-
     from connectors.base import received_from  # noqa: PLC0415 (what the imports cost isn't part of the measurement)
     from contracts.shelf import find_contract  # noqa: PLC0415
     from core.proof import Window  # noqa: PLC0415
@@ -101,10 +99,7 @@ def main() -> None:
             for number in range(options.repeat):
                 say(f"{case}: run {number + 1} of {options.repeat}")
                 runs.append(once(contract))
-        table[case] = {
-            name: {key: statistics.median(run[name][key] for run in runs) for key in FIGURES}
-            for name in runs[0]
-        }
+        table[case] = medians(runs)
     if options.json:
         print(json.dumps(table, indent=2))
         return

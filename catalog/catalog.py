@@ -167,7 +167,7 @@ class Catalog:
         removed = 0
         for folder in sorted((self._root / "tables").glob("*")):
             with suppress(ConflictError), self._locked(folder.name, 0.0, "there"):
-                manifest = next((each for each in self._manifests if each.slug == folder.name), None)
+                manifest = self._manifests.at(folder.name)
                 releases = manifest.releases if manifest else ()
                 named = {(Path(table.uri), table.file) for release in releases for table in release.tables}
                 for table in sorted(folder.iterdir()):

@@ -68,9 +68,11 @@ def remove_unnamed(folder: Path, named: Collection[str]) -> int:
     Only under the contract's lock, or it hits what another run just staged.
     """
     clear_unfinished(folder)
-    table = open_table(folder)
-    kept = {*named, *(files_of(table) if table is not None else ())}
-    left = [file for file in folder.glob("part-*.parquet") if file.name not in kept]
+    left = [file for file in folder.glob("part-*.parquet") if file.name not in named]
+    # Every start of a run comes by here: a table is opened only where something lies about.
+    if left and (table := open_table(folder)) is not None:
+        newest = files_of(table)
+        left = [file for file in left if file.name not in newest]
     for file in left:
         file.unlink(missing_ok=True)
     return len(left)

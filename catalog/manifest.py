@@ -57,12 +57,16 @@ class Manifests:
         for entry in self._store.scan(PREFIX):
             yield self._decode(entry)
 
+    def at(self, slug: str) -> Manifest | None:
+        """The manifest under a slug, whoever's it is; None when nothing was published there."""
+        entry = self._store.get(PREFIX + slug)
+        return self._decode(entry) if entry else None
+
     def of(self, slug: str, contract_id: str) -> Manifest:
         """The contract's manifest, empty when nothing was published. Raises CatalogError when another contract has the slug."""
-        entry = self._store.get(PREFIX + slug)
-        if entry is None:
+        manifest = self.at(slug)
+        if manifest is None:
             return Manifest(slug=slug, contract_id=contract_id)
-        manifest = self._decode(entry)
         if manifest.contract_id != contract_id:
             raise CatalogError(
                 f"Contract {contract_id} and contract {manifest.contract_id} would share the name `{slug}`.",

@@ -46,9 +46,8 @@ def remove_drafts(folder: Path) -> int:
     Raises OSError.
     """
     removed = 0
-    for path in sorted(
-        folder.iterdir()
-    ):  # a draft comes before its companions, and keeps them while it's written
+    # Sorted, a draft comes before its companions, and keeps them while it's written.
+    for path in sorted(folder.iterdir()):
         if not _DRAFT.fullmatch(path.name) or _companion_of(path).exists():
             continue
         with suppress(FileNotFoundError):

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from core.digest import sha256_hex
 from core.errors import IntegrityError, InternalError, StateError, UsageError
 from core.files import create_whole, sync
+from core.ids import is_uuid
 from core.sealing import OpeningKey
 
 _KEY_BYTES = 32
@@ -180,7 +181,7 @@ class KeyStore:
     def runs_with_key(self) -> tuple[str, ...]:
         """The ids of the runs whose key is still there."""
         names = (file.stem.removeprefix("run-") for file in self._folder.glob("run-*.json"))
-        return tuple(sorted(name for name in names if _is_uuid(name)))  # no copy under another name is a run
+        return tuple(sorted(name for name in names if is_uuid(name)))  # no copy under another name is a run
 
     def _run_file(self, run_id: str) -> Path:
         return self._folder / f"run-{uuid.UUID(run_id)}.json"
@@ -262,13 +263,6 @@ class KeyStore:
                 draft.write_bytes(content)
         except OSError as error:
             raise _unusable(file, error) from None
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
 
 
 def _read_private(file: Path) -> bytes:

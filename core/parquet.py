@@ -33,6 +33,8 @@ from core.sql import parquet, quoted, text
 if TYPE_CHECKING:
     import duckdb
 
+Rows = npt.NDArray[np.int64]  # numbers of rows, ascending from 0
+
 ROW_GROUP_ROWS = 1 << 18
 _ROW_GROUP_BYTES = 128 << 20  # of Arrow data; rows with long texts make shorter groups
 _ONE_PAGE = 1 << 30
@@ -135,8 +137,8 @@ def schema(file: TableFile) -> pa.Schema:
         return opened.schema_arrow
 
 
-def leave_out(file: TableFile, rows: npt.NDArray[np.int64], path: Path) -> TableFile:
-    """`file` without the rows of these numbers, ascending from 0, which are written down at `path`.
+def leave_out(file: TableFile, rows: Rows, path: Path) -> TableFile:
+    """`file` without the rows of these numbers, which are written down at `path`.
 
     Nothing is copied: whoever reads the file by this module passes over them. Raises what `writer` does.
     """

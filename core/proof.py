@@ -127,7 +127,7 @@ def _frozen(tables: Mapping[str, TableFile]) -> Mapping[str, TableFile]:
 class Received(Sealed):
     """Tables that came whole from the platform's source, with the columns that the contract names.
 
-    digest: SHA-256 over what came (contract's tables in order, their file digests); says whether two runs saw the
+    digest: SHA-256 over what came (contract's tables in order, the digests of their rows); says whether two runs saw the
     same source. It could confirm a guess of raw rows: outside a run's folder stands an HMAC of it instead. Built by `connectors.base.receive`.
     """
 

@@ -112,9 +112,8 @@ def clean() -> None:
         run_of.clean(_run_id(context), home=home)
         states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
         for task in [task for task, state in states.items() if state == "failed"]:
-            run_of.failed(
-                _run_id(context), step=task, error=LOST, home=home
-            )  # once a task: its own word stands
+            # Recorded once a task: where it told the ledger itself, its own word stands.
+            run_of.failed(_run_id(context), step=task, error=LOST, home=home)
 
 
 @contextmanager

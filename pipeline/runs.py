@@ -22,13 +22,13 @@ from pathlib import Path
 from core.digest import canonical
 from core.errors import ConflictError, StateError
 from core.files import write_whole
+from core.ids import is_uuid
 from core.keys import FileKey, KeyStore
 from core.lock import exclusive
 from pipeline.handoff import RunGoneError
 
-IDLE_S = (
-    24 * 3600.0
-)  # a scheduler's run that nobody touched for so long; should it come back, it begins again
+# A scheduler's run that nobody touched for so long is over; should it come back, it begins again.
+IDLE_S = 24 * 3600.0
 _LOCK, _OWNER = "lock", "owner.json"
 _ATTEMPTS = 10
 
@@ -120,7 +120,7 @@ class Runs:
         over: whether a scheduler's run, idle for so many seconds, is over.
         """
         ended = 0
-        for folder in [path for path in _entries(self._root) if _is_folder(path) and _is_uuid(path.name)]:
+        for folder in [path for path in _entries(self._root) if _is_folder(path) and is_uuid(path.name)]:
             try:
                 with self._lock(folder, 0.0):
                     owner = _owner(folder)
@@ -180,13 +180,6 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
 
 
 def _cannot_write(error: OSError, folder: Path) -> StateError:

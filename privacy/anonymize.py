@@ -24,7 +24,7 @@ from core.proof import TableFile, Validated, set_digest
 from core.sql import quoted, text
 from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
 from privacy.cube import encode_units, folded
-from privacy.measures import class_sizes, l_diversity, only_row
+from privacy.measures import class_sizes, in_memory, l_diversity, only_row
 from privacy.pseudonym import pseudonymize
 from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
 from privacy.safe import Anonymized, anonymized_from
@@ -271,7 +271,7 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
         raise PrivacyError(
             f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect."
         )
-    with duckdb.connect(config={"temp_directory": ""}) as con:  # in memory alone
+    with in_memory() as con:
         con.register("written", written)
         keys = [SEGMENT, *(n for d in plan.dimensions for n in (d.name, f"{d.name}_level"))]
         smallest, rows, distinct = only_row(

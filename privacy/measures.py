@@ -41,7 +41,7 @@ def _need(table: pa.Table, columns: Sequence[str]) -> None:
             )
 
 
-def _engine() -> duckdb.DuckDBPyConnection:
+def in_memory() -> duckdb.DuckDBPyConnection:
     """DuckDB without a folder to spill into: what is measured is in memory already, and may be raw."""
     return duckdb.connect(config={"temp_directory": ""})
 
@@ -54,7 +54,7 @@ def class_sizes(table: pa.Table, quasi_identifiers: Sequence[str], *, unit: str)
     """
     _need(table, [*quasi_identifiers, unit])
     keys = ", ".join(quoted(name) for name in quasi_identifiers) or "NULL::INTEGER"
-    with _engine() as con:
+    with in_memory() as con:
         con.register("measured", table)
         classes, smallest, singletons = only_row(
             con,
@@ -88,7 +88,7 @@ def l_diversity(table: pa.Table, quasi_identifiers: Sequence[str], *, sensitive:
     keys = [f"q{number}" for number in range(len(quasi_identifiers))]
     picked = ", ".join(f"{quoted(name)} AS {key}" for key, name in zip(keys, quasi_identifiers, strict=True))
     grouped = ", ".join(keys) or "()"
-    with _engine() as con:
+    with in_memory() as con:
         con.register("measured", table)
         con.execute(
             f"CREATE TEMP TABLE rows_of AS SELECT {picked + ', ' if picked else ''}{quoted(sensitive)} AS s, "

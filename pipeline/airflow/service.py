@@ -29,12 +29,13 @@ from types import FrameType, TracebackType
 from typing import IO
 
 from core.errors import UsageError
+from core.files import write_whole
 from core.folder import prepare_home, usable
 from core.progress import Progress, silent
 from core.settings import Settings
 from pipeline.airflow import guard as airflow_guard
 from pipeline.airflow.api import AirflowClient, AirflowError, RunView
-from pipeline.airflow.home import DAGS, USER, environment, prepare, write_private
+from pipeline.airflow.home import DAGS, USER, environment, prepare
 
 _API_SERVER = ("dags.api_server",)  # loads at once, serves when told that the database is there
 _OTHERS = {
@@ -177,9 +178,9 @@ class AirflowService:
         for name, arguments in _OTHERS.items():
             self._run(name, *arguments)
         self._tell(api, "serve")
-        write_private(
+        write_whole(
             self.settings.airflow / "service.json",
-            json.dumps({"pid": os.getpid(), "url": self.url, "user": USER}),
+            json.dumps({"pid": os.getpid(), "url": self.url, "user": USER}).encode(),
         )
         self._until_healthy()
 
@@ -216,7 +217,7 @@ class AirflowService:
             self._complain("Airflow's database can't be made", "database")
         del self._processes["database"]
         database.chmod(0o600)
-        write_private(done, stamp)
+        write_whole(done, stamp.encode())
 
     def _run(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a Python module in a session of its own, its output in logs/<name>.log; the guard is told first thing."""

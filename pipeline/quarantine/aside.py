@@ -1,24 +1,21 @@
-"""Setting rows aside: what broke a rule is copied for the platform; what stays is the file as it came, without them."""
+"""Setting rows aside: what broke a rule is copied for the platform."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from core.digest import file_digest
 from core.errors import InternalError
 from core.keys import FileKey
-from core.parquet import batches, schema, writer
+from core.parquet import Rows, batches, schema, writer
 from core.proof import TableFile
 
-Rows = npt.NDArray[np.int64]
 RULES_COLUMN = "_rules"
 
 
@@ -129,21 +126,3 @@ def copy_rows(
             start += batch.num_rows
     if taken != len(aside.rows):
         raise InternalError("A rule found rows that the table doesn't have.", where=f"table {source.name}")
-
-
-def keep(source: TableFile, columns: Sequence[str], kept: Path) -> TableFile:
-    """`source` as the file `kept`: the same under a second name, unless it has columns beyond `columns`."""
-    whole = schema(source)
-    if set(whole.names) != set(columns):
-        with writer(
-            kept, pa.schema([whole.field(name) for name in columns], whole.metadata), source.key
-        ) as sink:
-            for batch in batches(source, columns):
-                sink.write(batch)
-    else:
-        try:
-            os.link(source.path, kept)
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(source.path, kept)
-        kept.chmod(0o600)
-    return replace(source, path=kept, size_bytes=kept.stat().st_size, sha256=file_digest(kept))

@@ -25,6 +25,7 @@ from audit.note import VerifierKey
 from contracts.model import Contract, slug
 from core.errors import ConflictError, IntegrityError, QualityError, StateError, UsageError
 from core.files import sync
+from core.ids import is_uuid
 from core.keys import FileKey
 from core.lock import exclusive
 from core.sealing import OpeningKey, SealingKey, read_sealing_key
@@ -384,10 +385,7 @@ class Quarantine:
 
 
 def _is_quarantine(path: Path) -> bool:
-    try:
-        return str(uuid.UUID(path.name)) == path.name and path.is_dir() and not path.is_symlink()
-    except ValueError:
-        return False
+    return is_uuid(path.name) and path.is_dir() and not path.is_symlink()
 
 
 def _gone(path: Path) -> UsageError:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 import duckdb
 import numpy as np
 
+from core.parquet import Rows
 from core.sql import quoted
-from pipeline.quarantine.aside import Rows
 from pipeline.validation.expectations import Rule
 from pipeline.validation.views import View
 
@@ -30,8 +30,7 @@ class Answers:
             rowwise = [(number, rule.condition) for number, rule in mine if rule.condition is not None]
             alone = [(number, sql) for number, sql in rowwise if quoted(view.plain) in sql]
             self._scan(view, [(number, sql) for number, sql in rowwise if quoted(view.plain) not in sql])
-            for number, sql in alone:
-                self._keep(view, number, f"SELECT {view.row} FROM {view.numbered} WHERE {sql}")
+            self._one_by_one(view, alone)
             for number, rule in mine:
                 if rule.condition is None and rule.query is not None:
                     self._keep(view, number, rule.query)
@@ -63,6 +62,9 @@ class Answers:
         if self._make(broken, f"FROM (SELECT {view.row}, {marks} FROM {view.numbered}) WHERE {anyone}"):
             self._found |= {number: f"(FROM {broken} WHERE r{number})" for number, _ in conditions}
             return
+        self._one_by_one(view, conditions)
+
+    def _one_by_one(self, view: View, conditions: Sequence[tuple[int, str]]) -> None:
         for number, sql in conditions:
             self._keep(view, number, f"SELECT {view.row} FROM {view.numbered} WHERE {sql}")
 

@@ -133,7 +133,7 @@ def _metric_rows(check: Check, types: Mapping[str, str], source: str) -> str | N
     }.get(metric)
     if known is None or (unknown := set(arguments) - known):
         what = f"the metric {metric}" if known is None else f"{metric}'s argument {sorted(unknown)[0]}"
-        raise _refused(check, f"{what} isn't one that Sluice has")
+        raise refused(check, f"{what} isn't one that Sluice has")
     if metric == "rowCount":
         return None
     if metric == "duplicateValues":
@@ -147,7 +147,7 @@ def _metric_rows(check: Check, types: Mapping[str, str], source: str) -> str | N
         if arguments.get("pattern") is not None:
             parts.append(_no_match(column, str(arguments["pattern"])))
         if not parts:
-            raise _refused(check, "invalidValues says neither validValues nor pattern")
+            raise refused(check, "invalidValues says neither validValues nor pattern")
         return _any_of(parts)
     missing = [value for value in arguments.get("missingValues") or () if value is not None]
     parts = [f"{column} IS NULL"]
@@ -172,14 +172,14 @@ def table_query(check: Check, types: Mapping[str, str], *, source: str) -> str:
     if check.kind is CheckKind.SQL:
         query = str(check.params["query"]).replace("{object}", source).strip().rstrip(";").rstrip()
         return _unless_kept(f"(\n{query}\n)", check)
-    raise _refused(check, f"a {check.kind} check doesn't speak of a table")
+    raise refused(check, f"a {check.kind} check doesn't speak of a table")
 
 
 def _metric_value(check: Check, types: Mapping[str, str], source: str) -> str:
     metric, percent = check.params["metric"], check.params.get("unit") == "percent"
     if metric == "rowCount":
         if percent:
-            raise _refused(check, "rowCount has no percentage")
+            raise refused(check, "rowCount has no percentage")
         return f"(SELECT count(*) FROM {source})"
     if metric == "duplicateValues":
         # A value that stands n times has n - 1 duplicates; rows with a NULL in the key are no duplicates of any.
@@ -206,10 +206,10 @@ def _unless_kept(value: str, check: Check) -> str:
     bound = check.params.get("bound", check.params)
     op, limit = bound["op"], bound["value"]
     if op not in _OPS:
-        raise _refused(check, f"the comparison {op} isn't one that Sluice has")
+        raise refused(check, f"the comparison {op} isn't one that Sluice has")
     limits = list(limit) if op.endswith("Between") else [limit]
     if len(limits) != (2 if op.endswith("Between") else 1):
-        raise _refused(check, f"{op} needs two numbers")
+        raise refused(check, f"{op} needs two numbers")
     a, b = _number(limits[0], check), _number(limits[-1], check)
     # Materialised: the measure is computed once, however often the comparison names it.
     kept = _OPS[op].format(v="v", a=a, b=b)
@@ -223,7 +223,7 @@ def _no_match(column: str, pattern: str) -> str:
 def _not_format(check: Check) -> str:
     name = check.params["format"]
     if name not in FORMATS:
-        raise _refused(check, f"the format {name} isn't one that Sluice has")
+        raise refused(check, f"the format {name} isn't one that Sluice has")
     form = FORMATS[name]
     return "FALSE" if form is None else _no_match(_column(check), rf"\A(?:{form})\z")
 
@@ -291,7 +291,7 @@ def _shown(value: Any) -> str:
 
 def _number(value: Any, check: Check) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
-        raise _refused(check, "a bound isn't a finite number")
+        raise refused(check, "a bound isn't a finite number")
     # Doubles by name: DuckDB would read 0.1 as a DECIMAL, whose arithmetic rounds otherwise.
     return f"CAST('{value!r}' AS DOUBLE)" if isinstance(value, float) else f"({value})"
 
@@ -303,7 +303,7 @@ def _any_of(parts: Any) -> str:
 
 def _name(check: Check) -> str:
     if check.column is None:
-        raise _refused(check, "it names no column")
+        raise refused(check, "it names no column")
     return check.column
 
 
@@ -311,11 +311,12 @@ def _column(check: Check) -> str:
     return quoted(_name(check))
 
 
-def _refused(check: Check, why: str) -> ContractError:
+def refused(check: Check, why: str, remedy: str = "Correct the rule in the contract.") -> ContractError:
+    """The error for a check that has no meaning."""
     return ContractError(
         f"The check can't be run: {why}.",
         where=f"{check.table}, rule {check.name}",
-        remedy="Correct the rule in the contract.",
+        remedy=remedy,
         table=check.table,
         rule=check.name,
     )

@@ -22,7 +22,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from contracts.checks import Check, CheckKind, Scope
 from core.errors import ContractError
 from core.sql import quoted
-from pipeline.validation.conditions import repeated, row_condition, table_query
+from pipeline.validation.conditions import refused, repeated, row_condition, table_query
 from pipeline.validation.views import View
 
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
@@ -143,10 +143,4 @@ def _aliases(names: Any, view: View) -> Any:
 
 
 def _refused(check: Check, why: str) -> ContractError:
-    return ContractError(
-        f"The check can't be run: {why}.",
-        where=f"{check.table}, rule {check.name}",
-        remedy="Correct the expectation's type and kwargs in the contract.",
-        table=check.table,
-        rule=check.name,
-    )
+    return refused(check, why, "Correct the expectation's type and kwargs in the contract.")

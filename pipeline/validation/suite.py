@@ -14,7 +14,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from contracts.checks import Check
 from core.errors import InternalError
-from pipeline.quarantine.aside import Rows
+from core.parquet import Rows
 from pipeline.validation.answers import Answers
 from pipeline.validation.expectations import Rule, compiled
 from pipeline.validation.gx_duckdb import SuiteRunner

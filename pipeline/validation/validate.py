@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,17 @@ from contracts.checks import Check
 from contracts.model import Contract, Table, TableKind
 from core.digest import file_digest
 from core.errors import IntegrityError, QualityError, SourceError
-from core.parquet import leave_out
+from core.parquet import batches, leave_out, schema, writer
 from core.progress import Progress, silent
 from core.proof import Received, TableFile, Validated, prover
-from pipeline.quarantine.aside import Draft, keep
+from pipeline.quarantine.aside import Draft
 from pipeline.validation.views import View, opened
 
 if TYPE_CHECKING:
     from pipeline.validation.suite import Finding
 
 RESULT = "validation.json"
+_MORE_ROOM = "Give the machine more memory or disk, or run it when less else runs."
 _SHORT_OF_ROOM = {"OutOfMemoryException", "IOException"}  # of DuckDB; no rule is to blame
 
 # The builder of the proof type: for this module, and for the route when it opens a handoff whose digests it has checked.
@@ -126,7 +128,9 @@ def _checked(
         raise CheckError(
             f"The checks could not be carried out: {type(error).__name__}.",
             where=contract.id,
-            remedy="Receive the data again; if it stays so, look at the rules of the contract.",
+            remedy=_MORE_ROOM
+            if type(error).__name__ in _SHORT_OF_ROOM
+            else "Receive the data again; if it stays so, look at the rules of the contract.",
         ) from None
 
 
@@ -139,7 +143,7 @@ def _stop_if_not_carried_out(found: Sequence[Finding]) -> None:
             + ".",
             where=f"table {raised[0].check.table}",
             remedy=(
-                "Give the machine more memory or disk, or run it when less else runs."
+                _MORE_ROOM
                 if {finding.raised for finding in raised} <= _SHORT_OF_ROOM
                 else "Compare each rule with the columns and types of its table and correct the contract."
             ),
@@ -183,7 +187,7 @@ def _settled(
         broken = [
             (f.check.name, f.rows) for f in found if f.view is view and f.rows is not None and len(f.rows)
         ]
-        file = keep(view.file, columns, out / file_name(number))
+        file = _kept(view.file, columns, out / file_name(number))
         if broken:
             gone = quarantine.take(name, view.file, columns, broken, away=file_name(number))
             file = leave_out(file, gone, out / f"without-{number}.parquet")
@@ -211,6 +215,25 @@ def _settled(
             limit=contract.max_quarantined,
         )
     return tables, counts
+
+
+def _kept(source: TableFile, columns: Sequence[str], path: Path) -> TableFile:
+    """`source` as the file `path`: the same under a second name, unless it has columns beyond `columns`."""
+    whole = schema(source)
+    if set(whole.names) != set(columns):
+        fields = pa.schema([whole.field(name) for name in columns], whole.metadata)
+        with writer(path, fields, source.key) as sink:
+            for batch in batches(source, columns):
+                sink.write(batch)
+    else:
+        try:
+            os.link(source.path, path)
+            path.chmod(0o600)
+            return replace(source, path=path)
+        except OSError:  # another disk, or one without hard links
+            shutil.copyfile(source.path, path)
+            path.chmod(0o600)
+    return replace(source, path=path, size_bytes=path.stat().st_size, sha256=file_digest(path))
 
 
 def _result(

@@ -17,12 +17,13 @@ from audit.events import Event, EventKind
 from audit.ledger import Ledger, Receipt
 from catalog.catalog import Catalog
 from catalog.release import Release, Staged
-from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
 from core.digest import file_digest
 from core.keys import KeyStore
 from core.proof import TableFile, set_digest
 from core.store import SqliteStore
 from privacy.safe import Anonymized, anonymized_from
+from tests.agreement import agreement
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
@@ -31,24 +32,11 @@ def contract_of(
     *tables: str, id: str = "grocery-demand", version: str = "1.0.0", digest: str = "c" * 64
 ) -> Contract:
     column = Column(name="n", type=LogicalType.INTEGER, role=Role.ATTRIBUTE, transform=Transform.KEEP)
-    return Contract(
-        id=id,
-        version=version,
-        name=id,
-        status="active",
-        digest=digest,
-        tenant="shop",
-        recipient="supplier",
-        purpose="",
-        term=Term(start=dt.date(2026, 1, 1), end=dt.date(2026, 12, 31)),
-        source=Source(connector="files"),
-        privacy=None,
-        max_quarantined=0.0,
-        tables=tuple(
-            Table(name=name, physical_name=name, kind=TableKind.REFERENCE, columns=(column,))
-            for name in tables or ("households", "demand")
-        ),
+    described = (
+        Table(name=name, physical_name=name, kind=TableKind.REFERENCE, columns=(column,))
+        for name in tables or ("households", "demand")
     )
+    return agreement(*described, id=id, name=id, version=version, digest=digest)
 
 
 @dataclass

@@ -103,6 +103,30 @@ def test_a_first_release_may_stop_anywhere_too(hall: Hall, tmp_path: Path) -> No
     assert number > 20
 
 
+def test_a_sweep_keeps_what_delta_tells_readers_of_though_no_release_names_it(hall: Hall) -> None:
+    """Stopped after the commits to Delta and before the manifest."""
+    hall.publish("r_1", households=[1], demand=[1])
+    staged = hall.catalog.stage(hall.safe("r_2", households=[2], demand=[2]), hall.contract)
+    receipt = hall.receipt(staged)
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hall.store, "commit", stop)
+        with pytest.raises(Stopped):
+            hall.catalog.reveal(staged, receipt, hall.contract)
+    stray = hall.catalog.stage(hall.safe("r_3", households=[3], demand=[3]), hall.contract)
+    assert hall.catalog.sweep() > 0
+    assert not [file.path for file in stray.tables.values() if file.path.exists()]
+    for file in staged.tables.values():
+        assert file.path.exists()
+        versions = [DeltaTable(str(file.path.parent), version=number) for number in (0, 1)]
+        assert [table.to_pyarrow_table()["n"].to_pylist() for table in versions] == [[1], [2]]
+    release = hall.publish("r_2", households=[2], demand=[2])
+    assert [table.version for table in release.tables] == [1, 1]
+
+
 def test_another_release_may_come_between_a_stop_and_its_re_run(hall: Hall) -> None:
     hall.publish("r_1")
     staged = hall.catalog.stage(hall.safe("r_2", households=[2], demand=[2]), hall.contract)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Transform
+from tests.agreement import agreement
 
 
 @pytest.fixture
@@ -55,22 +55,12 @@ def contract(tmp_path: Path) -> Callable[..., Contract]:
         base: Path | None = None,
         options: Mapping[str, str] | None = None,
     ) -> Contract:
-        return Contract(
+        return agreement(
+            *tables,
             id="orders-of-a-shop",
-            version="1.0.0",
-            name="Orders of a shop",
-            status="active",
-            digest="0" * 64,
-            tenant="shop",
-            recipient="supplier",
-            purpose="",
-            term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
             source=Source(
                 connector=connector, path=path, format=format, base=base or tmp_path, options=options or {}
             ),
-            privacy=None,
-            max_quarantined=0.0,
-            tables=tables,
         )
 
     return build

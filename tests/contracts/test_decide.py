@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,24 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.decide import Deny, Permit, decide, require
-from contracts.model import Contract, Source, Term
 from core.errors import ContractError, UsageError
+from tests.agreement import agreement
 
-CONTRACT = Contract(
-    id="c",
-    version="1",
-    name="c",
-    status="active",
-    digest="0" * 64,
-    tenant="t",
-    recipient="r",
-    purpose="",
-    term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
-    source=Source(connector="files"),
-    privacy=None,
-    max_quarantined=0.0,
-    tables=(),
-)
+CONTRACT = agreement(id="c", version="1")
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
 import stat
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import IntegrityError, InternalError, StateError, UsageError
+from core.files import remove_drafts
 from core.keys import ContractKeys, KeyStore, Signer
+
+RUN = "11111111-2222-4333-8444-555555555555"
 
 
 @pytest.fixture
@@ -195,6 +199,43 @@ def test_a_crash_between_draft_and_link_leaves_a_usable_folder(folder: Path) -> 
     KeyStore(folder)
     (folder / ".wrapping.key.0123456789abcdef").write_bytes(b"half")
     KeyStore(folder).contract_keys("orders")
+
+
+def _destroy_until(folder: Path, act: str) -> None:
+    def die(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    store = KeyStore(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(act, die)
+        store.destroy_run_key(RUN)
+
+
+# Killed before each act that follows the rename; from the second on the bytes are overwritten.
+@pytest.mark.parametrize(
+    ("act", "overwritten"), [("pathlib.Path.open", False), ("os.fsync", True), ("pathlib.Path.unlink", True)]
+)
+def test_a_kill_halfway_through_a_destruction_leaves_no_key(
+    folder: Path, act: str, overwritten: bool
+) -> None:
+    store = KeyStore(folder)
+    before = store.make_run_key(RUN).reveal()
+    sealed = (folder / f"run-{RUN}.json").read_bytes()
+    killed = multiprocessing.get_context("fork").Process(target=_destroy_until, args=(folder, act))
+    killed.start()
+    killed.join(30)
+    assert killed.exitcode == -signal.SIGKILL
+    [left] = [path for path in folder.iterdir() if path.name != "wrapping.key"]
+    assert (left.read_bytes() != sealed) == overwritten
+    assert store.run_key(RUN) is None  # not an error that would stop the sweep before it comes to the draft
+    assert store.runs_with_key() == ()
+    fresh = store.make_run_key(RUN).reveal()
+    assert fresh != before
+    assert remove_drafts(folder) == 1
+    assert {path.name for path in folder.iterdir()} == {"wrapping.key", f"run-{RUN}.json"}
+    kept = store.run_key(RUN)
+    assert kept is not None
+    assert kept.reveal() == fresh
 
 
 def _first_key(folder: Path, ready: object, out: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,15 @@ import pytest
 
 from connectors.base import file_name, received_digest, received_from
 from contracts.checks import Check, CheckKind, Scope
-from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
 from core.digest import file_digest
 from core.keys import FileKey
 from core.parquet import read, writer
 from core.proof import Received, TableFile, Validated, Window
 from pipeline.quarantine.aside import Draft
 from pipeline.validation.validate import validate
+from tests.agreement import agreement
+from tests.pipeline.hall import hall, no_value_in_any_log, pair
 
 _LOGICAL = {
     "int64": LogicalType.INTEGER,
@@ -76,21 +77,8 @@ class Bench:
     def contract(
         self, tables: Mapping[str, pa.Table], checks: Sequence[Check], *, limit: float = 1.0
     ) -> Contract:
-        return Contract(
-            id="a-contract",
-            version="1.0.0",
-            name="A contract",
-            status="active",
-            digest="0" * 64,
-            tenant="platform",
-            recipient="supplier",
-            purpose="tests",
-            term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
-            source=Source(connector="files"),
-            privacy=None,
-            max_quarantined=limit,
-            tables=tuple(_table(name, data.schema, checks) for name, data in tables.items()),
-        )
+        described = (_table(name, data.schema, checks) for name, data in tables.items())
+        return agreement(*described, max_quarantined=limit)
 
     def received(
         self, tables: Mapping[str, pa.Table], contract: Contract, *, chunk: int | None = None
@@ -172,4 +160,4 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-__all__ = ["Bench", "Outcome", "check", "expectation", "replace"]
+__all__ = ["Bench", "Outcome", "check", "expectation", "hall", "no_value_in_any_log", "pair", "replace"]

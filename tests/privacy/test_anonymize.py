@@ -7,10 +7,10 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
@@ -30,10 +30,8 @@ from contracts.model import (
     Measure,
     PrivacyTerms,
     Role,
-    Source,
     Table,
     TableKind,
-    Term,
     Transform,
 )
 from core.digest import file_digest
@@ -42,11 +40,13 @@ from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
 from core.proof import TableFile, Validated, Window, set_digest
 from pipeline.validation.validate import validated_from
+from privacy import anonymize as module
 from privacy.anonymize import anonymize
 from privacy.cells import CellCounts, build_cells
 from privacy.measures import k_anonymity, l_diversity
 from privacy.pseudonym import pseudonymize
 from privacy.safe import Anonymized
+from tests.agreement import agreement
 
 NATURAL = HierarchySpec(kind="natural")
 
@@ -98,21 +98,8 @@ SHOPS = Table(
 
 
 def contract(*tables: Table, k: int = 3, l_distinct: int = 2, max_suppressed: float = 0.0) -> Contract:
-    return Contract(
-        id="visits-2026",
-        version="1.0.0",
-        name="Visits",
-        status="active",
-        digest="0" * 64,
-        tenant="platform",
-        recipient="firm",
-        purpose="planning",
-        term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
-        source=Source(connector="files"),
-        privacy=PrivacyTerms(unit="person", k=k, l=l_distinct, max_suppressed=max_suppressed),
-        max_quarantined=0.0,
-        tables=tables,
-    )
+    privacy = PrivacyTerms(unit="person", k=k, l=l_distinct, max_suppressed=max_suppressed)
+    return agreement(*tables, id="visits-2026", recipient="firm", privacy=privacy)
 
 
 def people(count: int = 60, seed: int = 1) -> pa.Table:
@@ -565,4 +552,35 @@ def test_the_facts_spill_into_the_runs_folder_and_it_goes_with_them(
     folder = result.tables["visits"].path.parent
     assert spills == [folder / "spill"]
     assert not spills[0].exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_was_written_is_counted_again_by_an_engine_that_spills_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, recount = duckdb.connect, module._recount
+    tried: list[str] = []
+
+    def attacked(*given: Any, **config: Any) -> Any:
+        """The engine as it was asked for, made to spill persons' values if it can."""
+        con = connect(*given, **config)
+        con.execute("SET memory_limit = '40MB'")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            con.execute("CREATE TEMP TABLE spilt AS SELECT '+86-139-' || i, hash(i) FROM range(5000000) r(i)")
+        con.execute("SET memory_limit = '1GB'")
+        tried.append("spill")
+        return con
+
+    def watched(*given: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(duckdb, "connect", attacked)
+            recount(*given)
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # where an engine spills when nobody tells it otherwise
+    monkeypatch.setattr(module, "_recount", watched)
+    result = safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
+    assert tried == ["spill"]
+    named = {file.path for file in result.tables.values()} | set(result.documents.values())
+    assert {path for path in (tmp_path / "out").rglob("*") if path.is_file()} == named
     assert list((tmp_path / "elsewhere").iterdir()) == []

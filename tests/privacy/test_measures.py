@@ -83,7 +83,7 @@ def test_a_missing_column_is_named_with_those_that_exist() -> None:
 
 def test_what_is_measured_never_spills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where an engine spills when nobody tells it otherwise
-    with measures._engine() as con:
+    with measures.in_memory() as con:
         con.execute("SET memory_limit = '40MB'")
         with pytest.raises(duckdb.OutOfMemoryException):
             con.execute("CREATE TEMP TABLE many AS SELECT i, hash(i) AS h FROM range(10000000) r(i)")
