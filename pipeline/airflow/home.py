@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import IntegrityError
+from core.files import write_whole
 from core.settings import Settings
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
@@ -41,8 +42,8 @@ def prepare(settings: Settings, *, port: int, dags: Path = DAGS) -> Secrets:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.chmod(0o700)
     kept = _secrets(home / "secrets.json")
-    write_private(home / "passwords.json", json.dumps({USER: kept.password}))
-    write_private(home / "airflow.cfg", _ini(_options(home, kept, port=port, dags=dags)))
+    write_whole(home / "passwords.json", json.dumps({USER: kept.password}).encode())
+    write_whole(home / "airflow.cfg", _ini(_options(home, kept, port=port, dags=dags)).encode())
     return kept
 
 
@@ -67,15 +68,6 @@ def environment(settings: Settings, base: Mapping[str, str], *, dags: Path = DAG
     }
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write `text` whole or not at all, readable by its owner only."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)
-
-
 def _secrets(path: Path) -> Secrets:
     if not path.exists():
         fresh = Secrets(
@@ -84,7 +76,7 @@ def _secrets(path: Path) -> Secrets:
             secret_key=secrets.token_urlsafe(48),
             password=secrets.token_urlsafe(12),
         )
-        write_private(path, json.dumps(vars(fresh)))
+        write_whole(path, json.dumps(vars(fresh)).encode())
         return fresh
     try:
         return Secrets(**json.loads(path.read_text(encoding="utf-8")))
@@ -102,7 +94,7 @@ def _options(home: Path, kept: Secrets, *, port: int, dags: Path) -> dict[str, d
         "core": {
             "dags_folder": dags,
             "plugins_folder": home / "plugins",
-            "executor": "LocalExecutor",
+            "executor": "dags.executor.Supervisors",
             "parallelism": 4,
             "load_examples": False,
             "dags_are_paused_at_creation": False,
@@ -132,8 +124,8 @@ def _options(home: Path, kept: Secrets, *, port: int, dags: Path) -> dict[str, d
         # A finished task's process is seen after one beat; with Airflow's 5 s, stopping waits that long.
         "workers": {"min_heartbeat_interval": 1},
         # Short waits: on one machine nobody else is kept busy by them. What a killed scheduler left running is found
-        # when that has been silent for 30 s, and looked for that often, not every 5 minutes; a task whose supervisor was
-        # killed, which beats every second, after a minute.
+        # when that has been silent for 30 s, and looked for that often, not every 5 minutes; a task that runs and isn't
+        # heard of, when its supervisor is gone with a scheduler, after a minute.
         "scheduler": {
             "enable_health_check": False,
             "scheduler_idle_sleep_time": 0.2,

@@ -14,6 +14,7 @@ from typing import Any
 from audit.events import Event, EventKind
 from core.proof import Window
 from core.settings import Settings
+from dags.executor import TITLE
 from pipeline.airflow import guard as airflow_guard
 from pipeline.airflow.api import RunView
 from pipeline.airflow.runs import route_run_id
@@ -22,8 +23,6 @@ from pipeline.home import Home
 
 GOODS = (Path(__file__).parent.parent / "data" / "goods.odcs.yaml").read_text(encoding="utf-8")
 PATIENCE_S = 240.0
-_WORKER = b"airflow worker -- LocalExecutor: "  # what Airflow calls a task's supervisor, and then the task
-_IDLE = b"<idle>"
 _OF_ONE_SEALING = (EventKind.QUARANTINE_SEALED, EventKind.QUARANTINE_REMOVED)
 
 
@@ -158,5 +157,5 @@ def at_work(sessions: Iterable[int]) -> list[tuple[int, int]]:
             parents[pid] = int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue  # it has just ended
-    supervisors = {pid for pid, name in names.items() if name.startswith(_WORKER) and _IDLE not in name}
+    supervisors = {pid for pid, name in names.items() if name.startswith(TITLE.encode())}
     return [(parent, pid) for pid, parent in parents.items() if parent in supervisors]

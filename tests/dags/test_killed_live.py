@@ -25,11 +25,6 @@ pytestmark = pytest.mark.system
 ROUNDS = int(os.environ.get("SLUICE_TEST_KILLS") or 25)
 DAG = "small-shop"
 BATCHES = 50
-# A task whose supervisor is gone is tried again after these seconds, not after the minute of `make up`.
-HURRIED = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def live(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     dags = loaders(tmp_path_factory.mktemp("loaders"))
-    with Altered(place.settings, dags=dags, more=HURRIED | {"TMPDIR": str(place.temp)}) as airflow:
+    with Altered(place.settings, dags=dags, more={"TMPDIR": str(place.temp)}) as airflow:
         yield Live(airflow, dags)
 
 
