@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http
 import http.client
 import json
+import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +17,16 @@ from core.errors import SluiceError
 
 OVER = frozenset({"success", "failed"})
 TASK_OVER = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # before asking again what the server broke over
 
 
 class AirflowError(SluiceError):
-    """Airflow doesn't run, doesn't answer, or answers what it shouldn't; who operates the hall can act."""
+    """Airflow doesn't run, doesn't answer, or answers what it shouldn't; who operates the hall can act. status: HTTP's, or 0."""
+
+    @property
+    def status(self) -> int:
+        """What HTTP says of the refusal; 0 when it was none."""
+        return int(str(self.facts.get("status", 0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +97,14 @@ class AirflowClient:
 
     def trigger(self, dag_id: str) -> str:
         """Start a run now; gives its id."""
-        return str(self._call("POST", _runs(dag_id), {"logical_date": None})["dag_run_id"])
+        # An id of ours: when the server broke over an answer, asking again starts no second run.
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{secrets.token_hex(4)}"
+        try:
+            self._call("POST", _runs(dag_id), {"logical_date": None, "dag_run_id": run_id})
+        except AirflowError as error:
+            if error.status != http.HTTPStatus.CONFLICT:
+                raise
+        return run_id
 
     def log(self, dag_id: str, run_id: str, task: str, attempt: int) -> tuple[dict[str, Any], ...]:
         """The entries of a task's log: "event", "level", "logger" and more."""
@@ -130,13 +146,25 @@ class AirflowClient:
             if self._token is None:
                 login = {"username": self._user, "password": self._password}
                 self._token = str(self._send("POST", "/auth/token", login, token=None)["access_token"])
-            return self._send(method, path, body, token=self._token)
+            return self._again(method, path, body)
         except (OSError, http.client.HTTPException, KeyError) as error:
             raise AirflowError(
                 f"Airflow's API didn't answer ({type(error).__name__}).",
                 where=f"127.0.0.1:{self._port}",
                 remedy="Read api-server.log in the folder airflow/logs of SLUICE_HOME.",
             ) from None
+
+    def _again(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """Asks again when the server broke over it (a database that is busy, a server that is full): each of our calls may be
+        made twice."""
+        for pause_s in _PAUSES_S:
+            try:
+                return self._send(method, path, body, token=self._token)
+            except AirflowError as error:
+                if error.status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+            time.sleep(pause_s)
+        return self._send(method, path, body, token=self._token)
 
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, token: str | None
@@ -157,6 +185,7 @@ class AirflowClient:
                 f"Airflow refused {method} {path.partition('?')[0]} with {answer.status}.",
                 where=f"127.0.0.1:{self._port}",
                 remedy="Read api-server.log in the folder airflow/logs of SLUICE_HOME.",
+                status=answer.status,
             )
         try:
             value = json.loads(text or b"{}")

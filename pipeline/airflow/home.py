@@ -104,7 +104,8 @@ def _options(home: Path, kept: Secrets, *, port: int, dags: Path) -> dict[str, d
             # Both this and the base URL must follow the port, or every task fails.
             "execution_api_server_url": f"{url}/execution/",
         },
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        # Who waits for the one file's lock waits longer than SQLite's 5 s: on a busy machine a pass over many DAGs takes that.
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60"},
         "logging": {
             "base_log_folder": home / "logs",
             "dag_processor_child_process_log_directory": home / "logs" / "dag_processor",

@@ -39,7 +39,7 @@ def test_the_settings_file_keeps_odd_paths_and_listens_on_loopback_only(settings
     assert config["api"]["host"] == "127.0.0.1"
     assert config["api"]["base_url"] == "http://127.0.0.1:9999"
     assert config["core"]["execution_api_server_url"] == "http://127.0.0.1:9999/execution/"
-    assert config["database"]["sql_alchemy_conn"] == f"sqlite:///{settings.airflow}/airflow.db"
+    assert config["database"]["sql_alchemy_conn"] == f"sqlite:///{settings.airflow}/airflow.db?timeout=60"
     assert config["scheduler"]["enable_health_check"] == "False"
     assert config["core"]["load_examples"] == "False"
     assert "simple_auth_manager_all_admins" not in config["core"]
