@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON ?=
 VENV ?= .venv
 ORACLE := .venv-oracle
+DATACONTRACT := .venv-datacontract
 
 # Somebody else's module called `core` or `cli` on PYTHONPATH would stand before ours.
 unexport PYTHONPATH
@@ -19,7 +20,7 @@ environment = @python=$$(sh scripts/python.sh "$(1)" "$(PYTHON)") && \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test test-system lint bench clean-demo hall dev oracle
+.PHONY: help demo up test test-system lint bench clean-demo hall dev oracle datacontract
 
 help: ## this list
 	@echo "Sluice. Targets:"
@@ -33,13 +34,13 @@ up: hall ## start Airflow with its pages and keep it running; Ctrl-C stops it
 	@"$(VENV)/bin/sluice" up
 
 # The kernel's tests run twice: as machine code, which coverage can't look into, and before that as plain Python.
-test: dev oracle ## all checks and tests that need Python packages alone
+test: dev oracle datacontract ## all checks and tests that need Python packages alone
 	@VENV="$(VENV)" sh scripts/lint.sh
 	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q tests/privacy/test_kernel.py --cov --cov-report=
 	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --cov --cov-append --cov-report=
 	@"$(VENV)/bin/python" scripts/coverage_by_room.py
 
-test-system: dev oracle ## the tests that need Debian programs, or many minutes
+test-system: dev oracle datacontract ## the tests that need Debian programs, or many minutes
 	@sh scripts/test-system.sh "$(VENV)"
 
 lint: dev ## ruff, mypy --strict and the import rules
@@ -59,3 +60,6 @@ dev: ## the environment that `make test` runs in; holds all of `hall`
 
 oracle: ## the environment of the tests' independent privacy oracle
 	$(call environment,$(ORACLE),oracle)
+
+datacontract: ## the environment of the data contract linter that the tests run
+	$(call environment,$(DATACONTRACT),datacontract)

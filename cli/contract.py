@@ -11,9 +11,11 @@ from cli.output import err, print_json, print_line, problem_json
 from contracts.decide import Deny, decide
 from contracts.model import Contract
 from contracts.odcs import load_contract
-from contracts.problems import Problem
+from contracts.problems import MALFORMED, UNSHAREABLE, Problem
 from core.clock import utc_now
 from core.errors import ContractError, ExitCode, UsageError
+
+_LABELS = {MALFORMED: ("malformed", "bold red"), UNSHAREABLE: ("lacks", "bold yellow")}
 
 app = typer.Typer(
     help="Read contracts: facts of the data, limits of its use.",
@@ -30,10 +32,15 @@ def root() -> None:
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="ODCS v3.1 or v3.2 files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="ODCS v3 files.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show every problem of contract files: file, line, what, and what to do about it.
+    """Show what keeps contract files from being shared: file, line, what, and what to do about it.
+
+    \b
+    malformed: not valid for the version of the Open Data Contract Standard that the file claims (v3.0.0 to v3.2.0).
+    lacks: valid, but without something that sharing needs; `unshareable` in JSON.
+    The exit code is 0 only when every file can be shared.
 
     \b
     Examples:
@@ -49,24 +56,29 @@ def check(
         contract, problems = _read(file)
         denied = decide(contract, at=utc_now()) if contract else None
         reason = denied.reason if isinstance(denied, Deny) else None
+        malformed = sum(problem.kind == MALFORMED for problem in problems)
         results.append(
             {
                 "file": str(file),
                 "ok": contract is not None,
+                "valid": malformed == 0,
                 "in_force": reason is None if contract else None,
                 "not_in_force": reason,
-                "problems": [problem_json(problem) for problem in problems],
+                "findings": [problem_json(problem) for problem in problems],
             }
         )
         if json:
             continue
         for problem in problems:
-            print_line("refused", str(problem), style="bold red")
+            label, style = _LABELS[problem.kind]
+            print_line(label, str(problem), style=style)
         if contract:
             print_line("good", f"{file}: {_in_short(contract, reason)}", style="bold green")
+        elif not malformed:
+            print_line("valid", f"{file}: can't be shared before it has what it lacks.", style="dim")
     if json:
         print_json(results)
-    count = sum(len(result["problems"]) for result in results)
+    count = sum(len(result["findings"]) for result in results)
     if count:
         if not json:
             err.print(f"{_counted(count, 'problem')}; a contract with one is not run.")

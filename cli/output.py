@@ -73,6 +73,7 @@ def print_json(value: Any) -> None:
 def problem_json(problem: Problem) -> dict[str, object]:
     """One problem of a contract file as a JSON value."""
     return {
+        "kind": problem.kind,
         "line": problem.line,
         "column": problem.column,
         "where": problem.where,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.compliance import read_doors, read_grade, read_sensitivity
 from contracts.hierarchy import read_hierarchy
 from contracts.model import Column, HierarchySpec, LogicalType, Role, TableKind, Transform
 from contracts.own import own
@@ -56,6 +57,9 @@ def read_column(node: Node, *, table: str, kind: TableKind | None, segmented: bo
         transform=transform,
         hierarchy=_hierarchy(node, role, transform, logical),
         physical_name=_physical_name(node, name),
+        grade=read_grade(node),
+        sensitivity=read_sensitivity(node),
+        doors=read_doors(node),
     )
 
 

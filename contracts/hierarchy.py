@@ -39,6 +39,8 @@ def read_hierarchy(node: Node, logical: LogicalType) -> HierarchySpec | None:
             )
     elif kind == "tree" and node.has("tree"):
         _branches(node.at("tree").named(node.label), leaves, nodes)
+        if not leaves and len(node.problems.found) == before:
+            node.say(f"{node.label} has no values.", "Write {name: [value, ...]}.", key="tree")
     texts = [text for leaf in leaves if (text := _leaf(leaf, logical)) is not None]
     if len(texts) > MAX_LEAVES:
         node.say(

@@ -1,23 +1,28 @@
 """YAML to plain values, with the line of every key and item.
 
 Read as YAML tools of the standard do (YAML 1.1 by PyYAML), but stricter where a contract could say two things at once:
-a key may stand once, dates stay text, no tags beyond the plain ones, no merge keys, one document, aliases within bounds.
+a key may stand once, dates stay text, no tags beyond the plain ones, one document, aliases within bounds. What is valid
+and yet can't be signed (merge keys, integers that JSON can't carry) is read, and told as unshareable.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import select
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from contracts.problems import Mark, Problems, Where, shown
+from contracts.problems import MALFORMED, UNSHAREABLE, Mark, Problems, Where, shown
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_NODES = 100_000  # values after aliases are followed: an alias bomb ends here
 MAX_DEPTH = 60
+WAIT_S = 10.0  # for a pipe that says nothing
 _SAFE_INTEGER = 2**53 - 1  # beyond it RFC 8785 (and JSON) can't tell neighbours apart
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -40,10 +45,10 @@ def read_yaml(path: Path, problems: Problems) -> Located:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        _not_yaml(error, problems)
+        _not_yaml(error, text, problems)
         return Located(None)
     if node is None:
-        problems.add((), "The file is empty.", "Write a data contract in it, or remove it.")
+        problems.add((), "The file is empty.", "Write a data contract in it, or remove it.", kind=MALFORMED)
         return Located(None)
     builder = _Builder(problems)
     problems.marks = builder.marks
@@ -51,7 +56,7 @@ def read_yaml(path: Path, problems: Problems) -> Located:
         return Located(builder.build(node, ()), builder.marks)
     except _TooMuchError:
         what = f"The document holds more than {MAX_NODES} values once its aliases are followed."
-        problems.add((), what, "Write out what is meant; a contract is a few pages.")
+        problems.add((), what, "Write out what is meant; a contract is a few pages.", kind=MALFORMED)
         return Located(None)
 
 
@@ -71,14 +76,12 @@ def read_text_block(text: str) -> Any:
 
 def _text(path: Path, problems: Problems) -> str | None:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            problems.add(
-                (), f"The file is larger than {MAX_BYTES} bytes.", "A contract is a few pages; split it."
-            )
-            return None
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except FileNotFoundError:
         _whole(problems, "There is no such file.", "Check the path.")
+        return None
+    except TimeoutError:
+        _whole(problems, f"Nothing came through the pipe in {WAIT_S:g} s.", "Check what writes into it.")
         return None
     except OSError as error:
         _whole(
@@ -87,18 +90,41 @@ def _text(path: Path, problems: Problems) -> str | None:
             "Check what it is and its mode.",
         )
         return None
+    if len(raw) > MAX_BYTES:
+        what = f"The file is larger than {MAX_BYTES} bytes."
+        problems.add((), what, "A contract is a few pages; split it.", kind=MALFORMED)
+        return None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         problems.marks = {(): (line, 1)}
-        problems.add((), "The file isn't UTF-8.", "Save it with the encoding UTF-8.")
+        problems.add((), "The file isn't UTF-8.", "Save it with the encoding UTF-8.", kind=MALFORMED)
         return None
+
+
+def _bytes(path: Path) -> bytes:
+    """What a file or a pipe holds, as far as one byte past the bound. Raises OSError, TimeoutError for a silent pipe."""
+    # Else the opening of a pipe that nobody writes into would never end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as stream:
+        may_wait = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+        ready = select.poll()
+        ready.register(descriptor, select.POLLIN)
+        raw = bytearray()
+        while len(raw) <= MAX_BYTES:
+            if may_wait and not ready.poll(int(WAIT_S * 1000)):
+                raise TimeoutError
+            part = stream.read(MAX_BYTES + 1 - len(raw))
+            if part == b"":
+                break
+            raw += part or b""
+        return bytes(raw)
 
 
 def _whole(problems: Problems, what: str, remedy: str) -> None:
     problems.marks = {(): (0, 0)}
-    problems.add((), what, remedy)
+    problems.add((), what, remedy, kind=MALFORMED)
 
 
 def _shallow(text: str, problems: Problems) -> bool:
@@ -110,24 +136,26 @@ def _shallow(text: str, problems: Problems) -> bool:
                 depth += 1
                 if depth > MAX_DEPTH:
                     problems.marks = {(): _mark(event.start_mark)}
-                    problems.add((), f"The document nests deeper than {MAX_DEPTH} levels.", "Flatten it.")
+                    what = f"The document nests deeper than {MAX_DEPTH} levels."
+                    problems.add((), what, "Flatten it.", kind=MALFORMED)
                     return False
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 depth -= 1
     except yaml.YAMLError as error:
-        _not_yaml(error, problems)
+        _not_yaml(error, text, problems)
         return False
     return True
 
 
-def _not_yaml(error: yaml.YAMLError, problems: Problems) -> None:
+def _not_yaml(error: yaml.YAMLError, text: str, problems: Problems) -> None:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    before = text.encode("utf-8", "surrogatepass")[: getattr(error, "position", None) or 0]
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be parsed"
-    problems.marks = {(): _mark(mark)}
+    problems.marks = {(): _mark(mark) if mark else (before.count(b"\n") + 1, 1)}
     remedy = "Mend it there or on the line above; an editor with YAML support shows where."
     if "single document" in str(getattr(error, "context", "")):
         reason, remedy = "it holds several documents", "Keep one contract a file: remove the second `---`."
-    problems.add((), f"The file isn't valid YAML: {shown(reason, limit=120)}.", remedy)
+    problems.add((), f"The file isn't valid YAML: {shown(reason, limit=120)}.", remedy, kind=MALFORMED)
 
 
 def _mark(mark: Any) -> Mark:
@@ -174,16 +202,20 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
         built: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
             at = _mark(key_node.start_mark)
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key_node.tag == _PLAIN + "merge":
-                self._at(
-                    (*where, "<<"),
-                    at,
-                    "`<<` merges another mapping in.",
-                    "Write the keys out: a contract says each thing where it stands.",
-                )
+                if "<<" not in where:  # said once of what is merged into what is merged
+                    self._at(
+                        (*where, "<<"),
+                        at,
+                        "`<<` merges another mapping in.",
+                        "Write the keys out: a contract says each thing where it stands.",
+                        UNSHAREABLE,
+                    )
+                merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             elif not isinstance(key, str) or key_node.tag == _PLAIN + "null":
                 self._at((*where, "?"), at, "A key isn't a word.", "Write keys as plain text.")
             elif key in built:
@@ -192,6 +224,13 @@ class _Builder:
                 place = (*where, key)
                 self.marks[place] = at
                 built[key] = self.build(value_node, place)
+        for source in merged:  # what stands here itself goes first, then the first that was merged
+            other = self.build(source, (*where, "<<"))
+            if not isinstance(other, dict):
+                self._say((*where, "<<"), "`<<` merges what isn't a mapping.", "Write the keys out.")
+                continue
+            for key, value in other.items():
+                built.setdefault(key, value)
         return built
 
     def _scalar(self, node: yaml.ScalarNode, where: Where) -> Any:
@@ -212,12 +251,13 @@ class _Builder:
         self._tag(node, where)
         return None
 
-    def _integer(self, node: yaml.ScalarNode, where: Where) -> int | None:
+    def _integer(self, node: yaml.ScalarNode, where: Where) -> int:
         # Digits past any sense aren't even converted: Python refuses thousands of them.
         value = int(self._scalars.construct_yaml_int(node)) if len(node.value) < 100 else _SAFE_INTEGER + 1
         if abs(value) > _SAFE_INTEGER:
-            self._say(where, "An integer is beyond 2^53.", "Quote it: JSON can't carry it exactly.")
-            return None
+            self._say(
+                where, "An integer is beyond 2^53.", "Quote it: JSON can't carry it exactly.", UNSHAREABLE
+            )
         return value
 
     def _number(self, node: yaml.ScalarNode, where: Where) -> float | None:
@@ -235,12 +275,12 @@ class _Builder:
             "Remove the tag; write plain text, numbers, lists and mappings.",
         )
 
-    def _say(self, where: Where, what: str, remedy: str) -> None:
-        self._problems.add(where, what, remedy, dead=True)
+    def _say(self, where: Where, what: str, remedy: str, kind: str = MALFORMED) -> None:
+        self._problems.add(where, what, remedy, dead=True, kind=kind)
 
-    def _at(self, where: Where, at: Mark, what: str, remedy: str) -> None:
+    def _at(self, where: Where, at: Mark, what: str, remedy: str, kind: str = MALFORMED) -> None:
         before = self.marks.get(where)
         self.marks[where] = at
-        self._problems.add(where, what, remedy)
+        self._problems.add(where, what, remedy, kind=kind)
         if before is not None:
             self.marks[where] = before

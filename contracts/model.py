@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from contracts.checks import Check
+from contracts.declared import Compliance, Grade, ProvisionTerms, Sensitivity
 from core.digest import document_digest, sha256_hex
 from core.proof import Window
 
@@ -89,7 +90,10 @@ class HierarchySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column of a table. physical_name: what the source calls it, where that isn't `name`."""
+    """One column of a table. physical_name: what the source calls it, where that isn't `name`.
+
+    grade, sensitivity: None when the contract doesn't say. doors: those it may pass; None is every door.
+    """
 
     name: str
     type: LogicalType
@@ -100,6 +104,13 @@ class Column:
     transform: Transform
     hierarchy: HierarchySpec | None = None
     physical_name: str | None = None
+    grade: Grade | None = None
+    sensitivity: Sensitivity | None = None
+    doors: tuple[str, ...] | None = None
+
+    def passes(self, door: str) -> bool:
+        """Whether anything of the column goes through a door."""
+        return self.transform is not Transform.DROP and (self.doors is None or door in self.doors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +261,8 @@ class Contract:
     tables: tuple[Table, ...]
     schedule: str | None = None
     quarantine_days: int = QUARANTINE_DAYS
+    compliance: Compliance | None = None
+    provision: ProvisionTerms | None = None
     path: Path | None = None
 
     @property

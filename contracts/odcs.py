@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from contracts.compile import compile_checks
+from contracts.compliance import read_compliance, read_provision
 from contracts.locate import read_yaml
 from contracts.model import Contract
 from contracts.own import check_own_keys
-from contracts.problems import Problem, Problems
+from contracts.problems import MALFORMED, Problem, Problems
 from contracts.reading import Node
 from contracts.sources import check_sources
-from contracts.standard import check_model, check_standard
+from contracts.standard import check_model, check_standard, settle
 from contracts.tables import finish_tables, read_tables, sensitive_column
 from contracts.terms import (
     check_names,
@@ -53,14 +54,18 @@ def check_contract(path: Path) -> tuple[Problem, ...]:
 def _read(path: Path) -> tuple[Contract | None, tuple[Problem, ...]]:
     problems = Problems(path)
     data = read_yaml(path, problems).data
-    if data is not None and not isinstance(data, dict):
+    if not isinstance(data, dict) and not problems.found:
         problems.add(
-            (), "The file doesn't hold a mapping.", "A contract starts with keys like apiVersion and kind."
+            (),
+            "The file doesn't hold a mapping.",
+            "A contract starts with keys like apiVersion and kind.",
+            kind=MALFORMED,
         )
     if not isinstance(data, dict):
         return None, problems.in_order()
-    node = Node(check_standard(data, problems), (), problems, "The contract")
-    contract = _contract(node, data, path)
+    document, owed = check_standard(data, problems)
+    contract = _contract(Node(document, (), problems, "The contract"), data, path)
+    settle(owed, problems)
     if not problems.found:
         check_model(data, problems)
     return (None if problems.found else contract), problems.in_order()
@@ -83,6 +88,8 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
     table_nodes = read_tables(node)
     persons = any(table.about_persons for table in table_nodes)
     privacy = read_privacy(node, persons=persons, sensitive=sensitive_column(table_nodes))
+    unit = privacy.unit if privacy is not None else None
+    compliance, provision = read_compliance(node, unit=unit, tables=table_nodes), read_provision(node)
     source = read_source(node, base=path.resolve().parent, tables=len(table_nodes))
     check_sources(table_nodes, source)
     tables = finish_tables(table_nodes, privacy)
@@ -109,5 +116,7 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
             for table, (checks, notes) in zip(tables, checked, strict=True)
         ),
         schedule=schedule,
+        compliance=compliance,
+        provision=provision,
         path=path.resolve(),
     )

@@ -18,6 +18,8 @@ KEYS: dict[str, str] = {
     "sluiceRecipient": CONTRACT,
     "sluicePrivacy": CONTRACT,
     "sluiceQuarantine": CONTRACT,
+    "sluiceCompliance": CONTRACT,
+    "sluiceProvision": CONTRACT,
     "sluiceConnector": SERVER,
     "sluiceDelimiter": SERVER,
     "sluiceEncoding": SERVER,
@@ -27,6 +29,9 @@ KEYS: dict[str, str] = {
     "sluiceRole": COLUMN,
     "sluiceTransform": COLUMN,
     "sluiceHierarchy": COLUMN,
+    "sluiceGrade": COLUMN,
+    "sluiceSensitivity": COLUMN,
+    "sluiceDoors": COLUMN,
 }
 
 

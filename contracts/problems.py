@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 Where = tuple[str | int, ...]  # a place in the document: ("schema", 0, "properties", 3)
 Mark = tuple[int, int]  # line and column, both from 1
+MALFORMED = (
+    "malformed"  # not valid for the version of the standard that the file claims, or not a contract at all
+)
+UNSHAREABLE = "unshareable"  # valid, but lacks what sharing needs
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake. line, column: from 1; 0 when the file as a whole is meant. where: JSON path, e.g. `schema[0].name`."""
+    """One mistake. line, column: from 1; 0 when the file as a whole is meant. where: JSON path, e.g. `schema[0].name`.
+
+    kind: MALFORMED or UNSHAREABLE.
+    """
 
     path: Path
     line: int
@@ -21,6 +28,7 @@ class Problem:
     where: str
     what: str
     remedy: str
+    kind: str = UNSHAREABLE
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line else str(self.path)
@@ -33,19 +41,42 @@ class Problems:
 
     path: Path
     marks: Mapping[Where, Mark] = field(default_factory=dict)
-    found: list[Problem] = field(default_factory=list)
-    _dead: set[Where] = field(default_factory=set)
+    _said: dict[tuple[Where, Mark, str, str], Problem] = field(default_factory=dict)
+    _dead: dict[Where, str] = field(default_factory=dict)
 
-    def add(self, where: Where, what: str, remedy: str, *, dead: bool = False) -> None:
-        """Takes one more problem. dead: nothing more is said about this place or anything in it."""
-        if any(where[:depth] in self._dead for depth in range(1, len(where) + 1)):
-            return
-        if dead and where:
-            self._dead.add(where)
-        line, column = self._mark(where)
-        problem = Problem(self.path, line, column, json_path(where), what, remedy)
-        if problem not in self.found:
-            self.found.append(problem)
+    @property
+    def found(self) -> list[Problem]:
+        """All problems so far, in the order in which they were said."""
+        return list(self._said.values())
+
+    @property
+    def dead(self) -> list[Where]:
+        """The places about which all has been said."""
+        return list(self._dead)
+
+    def add(
+        self, where: Where, what: str, remedy: str, *, dead: bool = False, kind: str = UNSHAREABLE
+    ) -> None:
+        """Takes one more problem. dead: nothing more is said about this place or anything in it.
+
+        What is malformed is said even where something unshareable went before: the kind is a verdict of its own.
+        """
+        for depth in range(1, len(where) + 1):
+            if self._dead.get(where[:depth]) in (MALFORMED, kind):
+                return
+        if dead and where and self._dead.get(where) != MALFORMED:
+            self._dead[where] = kind
+        mark = self._mark(where)
+        problem = Problem(self.path, *mark, json_path(where), what, remedy, kind)
+        self._said.setdefault((where, mark, what, remedy), problem)
+
+    def claim(self, places: Iterable[Where], kind: str) -> bool:
+        """Whether anything was said at exactly these places; it's malformed from now on, if that is `kind`."""
+        wanted = set(places)
+        said = [key for key in self._said if key[0] in wanted]
+        for key in said if kind == MALFORMED else ():
+            self._said[key] = replace(self._said[key], kind=kind)
+        return bool(said)
 
     def _mark(self, where: Where) -> Mark:
         """The nearest place that has a line: what is missing is told at its parent."""
@@ -55,12 +86,13 @@ class Problems:
 
     def in_order(self) -> tuple[Problem, ...]:
         """All problems, top of the file first."""
-        return tuple(sorted(self.found))
+        return tuple(sorted(self._said.values()))
 
 
 def json_path(where: Where) -> str:
     """`schema[0].properties[3].name` for a place; `$` for the whole document."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in where)
+    empty = '""'
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step) or empty}" for step in where)
     return text.removeprefix(".") or "$"
 
 

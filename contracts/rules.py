@@ -55,7 +55,7 @@ def compile_rule(rule: Node, table: Table, column: Column | None, gate: SqlGate)
 
 
 def _label(rule: Node, table: Table, column: Column | None) -> str:
-    name = rule.get("name") or rule.get("id") or rule.get("metric") or rule.get("type") or "rule"
+    name = rule.get("name") or rule.get("id") or rule.get("metric") or rule.get("type") or "library"
     place = f"{table.name}.{column.name}" if column else table.name
     return f"{shown(place)}: rule `{shown(name)}`"
 

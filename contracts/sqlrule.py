@@ -8,7 +8,9 @@ one number or truth value. Messages name columns and tables, never the text of t
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,6 +67,31 @@ def fill_placeholders(query: str, *, column: str | None) -> str | Refusal:
     return filled
 
 
+_open = (
+    threading.local()
+)  # pid and connection: to make one takes longer than all the rest of a contract's check
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """This thread's connection, without tables, to nothing but its own memory."""
+    if getattr(_open, "pid", None) != os.getpid():  # a connection doesn't survive a fork
+        _open.connection = duckdb.connect(
+            config={
+                "enable_external_access": False,
+                "allow_community_extensions": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+                "threads": 1,
+                "memory_limit": "256MB",
+            }
+        )
+        _open.connection.execute("SET lock_configuration = true")
+        _open.pid = os.getpid()
+    connection: duckdb.DuckDBPyConnection = _open.connection
+    return connection
+
+
 class SqlGate:
     """Proves queries and patterns against the tables of one contract.
 
@@ -77,26 +104,26 @@ class SqlGate:
             f"{name}.{column}".casefold() for name, columns in tables.items() for column, _ in columns
         }
         self._columns = sorted({column for columns in tables.values() for column, _ in columns})
-        self._con = duckdb.connect(
-            config={
-                "enable_external_access": False,
-                "allow_community_extensions": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "python_enable_replacements": False,
-                "threads": 1,
-                "memory_limit": "256MB",
-            }
-        )
-        for name, columns in tables.items():
-            if columns:
-                listed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
-                self._con.execute(f"CREATE TABLE {quoted(name)} ({listed})")
-        self._con.execute("SET lock_configuration = true")
+        self._made: list[str] = []
+        self._con = _connection()
+        try:
+            for name, columns in tables.items():
+                if columns:
+                    listed = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
+                    self._con.execute(f"CREATE TABLE {quoted(name)} ({listed})")
+                    self._made.append(name)
+        except duckdb.Error:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Ends the connection."""
-        self._con.close()
+        """Takes the tables away; the connection stays for the next contract."""
+        try:
+            for name in self._made:
+                self._con.execute(f"DROP TABLE {quoted(name)}")
+        except duckdb.Error:  # a connection that can't be trusted any more
+            self._con.close()
+            _open.__dict__.clear()
 
     def knows(self, reference: str) -> bool:
         """Whether a reference in short form, `table.column`, names a column of the contract."""

@@ -1,134 +1,85 @@
-"""The Open Data Contract Standard's own rules: the file against its JSON schema, said so that an author can act.
+"""The Open Data Contract Standard's own rules: the file against the version that it claims, said so that an author can act.
 
-The schema of v3.2.0 comes with the package open-data-contract-standard and covers v3.1.0 but for what v3.2.0 added; that
-is listed here and refused under v3.1.0. Unknown keys are told with the nearest known one. Values that break the schema
-are taken out of the document, so that the rest can still be read and everything wrong be told at once.
+Whatever breaks that version's schema is `malformed`, and nothing else here is. Unknown keys are told with the nearest known
+one, what a later version added with that version. Values that break the schema are taken out of the document, so that the
+rest can still be read and everything wrong be told at once.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft201909Validator  # type: ignore[import-untyped]
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
-from contracts.problems import Problems, Where, choose, json_path, shown
+from contracts.editions import EDITIONS, server_types, shape
+from contracts.problems import MALFORMED, UNSHAREABLE, Problems, Where, choose, json_path, shown
+from contracts.shapes import Fault
 
-VERSIONS = ("v3.1.0", "v3.2.0")
+VERSIONS = ("v3.1.0", "v3.2.0")  # those that a shared contract is written in
+MAX_TOLD = 500  # breaks of the standard; to look for the nearest known key of each takes its time
 
-# What v3.2.0 added to objects: the place's last named key (list items go by their list's key) and the new keys.
-_NEW_IN_3_2: dict[str, frozenset[str]] = {
-    "$": frozenset({"context"}),
-    "schema": frozenset({"deprecated", "synonyms", "context"}),
-    "properties": frozenset({"deprecated", "synonyms", "semanticType", "enum", "map"}),
-    "items": frozenset({"deprecated", "synonyms", "semanticType", "enum", "map"}),
-    "slaProperties": frozenset({"customProperties", "authoritativeDefinitions"}),
-    "customProperties": frozenset({"vendor"}),
-    "relationships": frozenset({"id"}),
-    "servers": frozenset({"encoding", "workgroup"}),
-}
-_TYPES_NEW_IN_3_2 = frozenset({"map", "vector"})
-_SERVERS_NEW_IN_3_2 = frozenset(
-    [
-        "btrieve",
-        "exasol",
-        "fastobjects",
-        "hana",
-        "iceberg",
-        "ingres",
-        "poet",
-        "teradata",
-        "vectorwise",
-        "versant",
-    ]
-)
-# The old `rule` names of v3.0 that a metric of v3.1 replaced.
-OLD_RULES = {
-    "rowCount": "rowCount",
-    "duplicateCount": "duplicateValues",
-    "duplicateValues": "duplicateValues",
-    "nullCount": "nullValues",
-    "nullCheck": "nullValues",
-    "nullValues": "nullValues",
-    "missingCount": "missingValues",
-    "missingValues": "missingValues",
-    "invalidCount": "invalidValues",
-    "invalidValues": "invalidValues",
-    "validValues": "invalidValues",
-}
-_OPERATORS = "DataQualityOperators"
+_BOUNDS = (
+    "mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo",
+    "mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween",
+)  # fmt: skip
+_OF_A_METRIC = frozenset([*_BOUNDS, "metric", "rule", "arguments"])
 # Keys that a server of some types lacks, and ours that says the same.
 _OURS: dict[tuple[Where, str], str] = {
     (("servers",), "delimiter"): "Write it as sluiceDelimiter in the server's customProperties."
 }
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(OpenDataContractStandard.json_schema())
-    return schema
+@dataclass(frozen=True)
+class Owed:
+    """A fault that the reading of rules and columns tells better than the schema can, at one of `places`; else as here."""
+
+    places: tuple[Where, ...]
+    where: Where
+    what: str
+    remedy: str
+    kind: str
 
 
-@cache
-def _server_types() -> tuple[str, ...]:
-    return tuple(_schema()["$defs"]["Server"]["properties"]["type"]["enum"])
+def check_standard(data: Mapping[str, Any], problems: Problems) -> tuple[dict[str, Any], tuple[Owed, ...]]:
+    """The document without what breaks the standard, and what is still owed; each thing taken out is in `problems`.
 
-
-@cache
-def _validator() -> Draft201909Validator:
-    return Draft201909Validator(_opened(_schema()))
-
-
-def _opened(schema: Any) -> Any:
-    """The schema without its closing of objects, most of its cost: _unknown_keys tells what is too much, and nearer."""
-    if isinstance(schema, list):
-        return [_opened(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closing = ("additionalProperties", "unevaluatedProperties")
-    return {key: _opened(part) for key, part in schema.items() if key not in closing}
-
-
-def check_standard(data: dict[str, Any], problems: Problems) -> dict[str, Any]:
-    """The document without what breaks the standard; each thing taken out is in `problems`.
-
-    List items that break it become None, so that places keep their numbers. Old rule names are replaced by metrics.
+    List items that break it become None, so that places keep their numbers. `settle` tells what is owed, once the rest
+    has been read.
     """
-    document = copy.deepcopy(data)
+    document: dict[str, Any] = dict(data)
+    unfit = problems.dead  # values that YAML could read and nobody can use
     version = _version(document, problems)
-    _modernise(document)
-    bad: list[Where] = []
-    for where, key, known in list(_unknown_keys(document, _schema(), ())):
-        problems.add(
-            (*where, key),
-            f"`{json_path((*where, key))}` isn't a key of the standard.",
-            _OURS.get((where[:1], key)) or choose(key, known),
-            dead=True,
-        )
-        bad.append((*where, key))
-    if version == "v3.1.0":
-        for place, what in list(_too_new(document, ())):
-            problems.add(
-                place, f"{what} came with v3.2.0.", "Set apiVersion: v3.2.0, or take it out.", dead=True
-            )
-            bad.append(place)
-    document = _without(document, bad)
-    errors = [error for error in _validator().iter_errors(document) if not _told_elsewhere(error, document)]
-    bad = [place for error in errors for place in _tell(error, problems)]
-    return _without(document, [place for place in bad if place])
+    document, owed = _hold(document, version, problems, MALFORMED)
+    if unfit:
+        document = _without(copy.deepcopy(document), unfit)
+    if version in VERSIONS:
+        return document, owed
+    lowest = VERSIONS[0]
+    problems.add(
+        ("apiVersion",),
+        f"A shared contract is written in {' or '.join(VERSIONS)}; this one is in {version}.",
+        f"Set apiVersion: {lowest}, and mend what that version has otherwise.",
+    )
+    document["apiVersion"] = lowest
+    document, more = _hold(document, lowest, problems, UNSHAREABLE)
+    return document, (*owed, *more)
+
+
+def settle(owed: Iterable[Owed], problems: Problems) -> None:
+    """Gives what was said in place of the schema its kind, and says what nobody said."""
+    for each in owed:
+        if not problems.claim(each.places, each.kind):
+            problems.add(each.where, each.what, each.remedy, kind=each.kind)
 
 
 def check_model(data: dict[str, Any], problems: Problems) -> None:
     """Holds the document against the standard's published model too, once nothing else is wrong with it."""
-    document = copy.deepcopy(data)
-    _modernise(document)
     try:
-        OpenDataContractStandard.model_validate(document)
+        OpenDataContractStandard.model_validate(data)
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_context=False, include_url=False):
             where = tuple(step for step in fault["loc"] if isinstance(step, (str, int)))
@@ -141,208 +92,179 @@ def check_model(data: dict[str, Any], problems: Problems) -> None:
 
 def _version(document: dict[str, Any], problems: Problems) -> str:
     version = document.get("apiVersion")
-    if version in VERSIONS:
-        return str(version)
+    if isinstance(version, str) and version in EDITIONS:
+        return version
     told = (
         f"apiVersion `{shown(version)}` isn't read here." if version is not None else "apiVersion is missing."
     )
     remedy = "Write apiVersion: v3.1.0 or v3.2.0" + (
         ", after moving the file to that version of the standard." if version else "."
     )
-    problems.add(("apiVersion",), told, remedy, dead=True)
-    document["apiVersion"] = VERSIONS[-1]
-    return VERSIONS[-1]
+    problems.add(("apiVersion",), told, remedy, dead=True, kind=MALFORMED)
+    document["apiVersion"] = EDITIONS[-1]
+    return EDITIONS[-1]
 
 
-def _modernise(document: Any) -> None:
-    """Writes out the default type of quality rules, and gives rules of v3.0 (`rule: duplicateCount`) their metric."""
-    if isinstance(document, list):
-        for item in document:
-            _modernise(item)
-        return
-    if not isinstance(document, dict):
-        return
-    quality = document.get("quality")
-    for rule in quality if isinstance(quality, list) else []:
-        if not isinstance(rule, dict) or rule.setdefault("type", "library") != "library" or "metric" in rule:
-            continue  # the default is written out, because the schema looks for it
-        old = rule.get("rule")
-        if not isinstance(old, str) or old not in OLD_RULES:
+def _hold(
+    document: dict[str, Any], version: str, problems: Problems, kind: str
+) -> tuple[dict[str, Any], tuple[Owed, ...]]:
+    """Tells what breaks `version`; the document without it, and what is owed."""
+    faults = shape(version).faults(document)
+    if not faults:
+        return document, ()
+    later = [
+        (edition, _found(shape(edition).faults({**document, "apiVersion": edition})))
+        for edition in EDITIONS[EDITIONS.index(version) + 1 :]
+    ]
+    owed: list[Owed] = []
+    bad = [fault.where for fault in faults[MAX_TOLD:] if fault.where and fault.keyword != "required"]
+    if len(faults) > MAX_TOLD:
+        what = f"{len(faults) - MAX_TOLD} more breaks of the standard aren't listed."
+        problems.add((), what, "Mend those that are listed first.", kind=kind)
+    for fault in faults[:MAX_TOLD]:
+        if fault.keyword == "unknown" and _of_unknown_server(fault, document, version):
+            continue  # which keys a server has follows from its type, and that is told
+        places = _told_elsewhere(fault, document, version)
+        came = next((edition for edition, found in later if _is_new(fault, found)), None)
+        what, remedy, where = _words(fault, came, version)
+        if places:
+            owed.append(Owed(places, where, what, remedy, kind))
             continue
-        rule["metric"] = OLD_RULES[old]
-        if "validValues" in rule and "arguments" not in rule:
-            rule["arguments"] = {"validValues": rule.pop("validValues")}
-    for key in ("schema", "properties", "items"):
-        _modernise(document.get(key))
+        is_missing = fault.keyword == "required"
+        problems.add(where, what, remedy, dead=not is_missing, kind=kind)
+        if not is_missing:
+            bad.append(where)
+    return _without(copy.deepcopy(document), bad), tuple(owed)
 
 
-def _too_new(value: Any, where: Where) -> Iterator[tuple[Where, str]]:
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _too_new(item, (*where, i))
-    if not isinstance(value, dict):
-        return
-    owner = next((step for step in reversed(where) if isinstance(step, str)), "$")
-    if owner == "customProperties":
-        if "vendor" in value:
-            yield (*where, "vendor"), "`vendor` of a custom property"
-        return  # what a custom property holds isn't the standard's
-    for key, item in value.items():
-        place = (*where, key)
-        if key in _NEW_IN_3_2.get(owner, frozenset()):
-            yield place, f"`{json_path(place)}`"
-        elif key == "logicalType" and str(item) in _TYPES_NEW_IN_3_2:
-            yield place, f"Logical type `{item}`"
-        elif owner == "servers" and key == "type" and str(item) in _SERVERS_NEW_IN_3_2:
-            yield place, f"Server type `{item}`"
-        elif owner == "servers" and key == "port" and isinstance(item, str):
-            yield place, "A port as text"
-        elif key == "arguments":
-            continue
-        else:
-            yield from _too_new(item, place)
+def _found(faults: list[Fault]) -> tuple[set[Where], set[Where]]:
+    """Where anything is wrong, and where a key is unknown."""
+    return {fault.where for fault in faults}, {fault.where for fault in faults if fault.keyword == "unknown"}
 
 
-def _parts(schema: Any, value: Any) -> Iterator[dict[str, Any]]:
-    """The schema and every part of it that speaks about `value`: references, all of allOf, fitting branches of `if`."""
-    if not isinstance(schema, dict):
-        return
-    yield schema
-    if "$ref" in schema:
-        target: Any = _schema()
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        yield from _parts(target, value)
-    for part in schema.get("allOf", []):
-        yield from _parts(part, value)
-    for part in [*schema.get("oneOf", []), *schema.get("anyOf", [])]:
-        if not isinstance(part, dict) or part.get("type") in (None, _json_type(value)):
-            yield from _parts(part, value)
-    if "if" in schema and _validator().evolve(schema=schema["if"]).is_valid(value):
-        yield from _parts(schema.get("then"), value)
+def _is_new(fault: Fault, found: tuple[set[Where], set[Where]]) -> bool:
+    """Whether a later version, where `found` is wrong, takes what this one doesn't."""
+    anything, unknown = found
+    if fault.keyword == "unknown":
+        # Nor in something that isn't known there as a whole.
+        return not any(fault.where[:depth] in unknown for depth in range(1, len(fault.where) + 1))
+    return fault.keyword in ("enum", "type", "required") and fault.where not in anything
 
 
-def _json_type(value: Any) -> str:
-    kinds: dict[type, str] = {
-        dict: "object",
-        list: "array",
-        str: "string",
-        bool: "boolean",
-        type(None): "null",
-    }
-    return kinds.get(type(value), "number")
+def _told_elsewhere(fault: Fault, document: Any, version: str) -> tuple[Where, ...]:
+    """The places at one of which our own rules tell this fault better; none when it's told here.
+
+    Whether a rule has one bound, and which metrics there are, is told by contracts.rules; that a column has no type by
+    contracts.tables (without it every type's rules apply in the schema, and the faults would speak of all of them).
+    """
+    where = fault.where
+    owner = where[:-1] if fault.keyword == "unknown" else where
+    if owner[-2:-1] == ("quality",) and version in VERSIONS:
+        rule = _at(document, owner)
+        if fault.keyword == "oneOf" or (fault.keyword == "required" and fault.wanted == "metric"):
+            return (owner, *((*owner, key) for key in _OF_A_METRIC))
+        loose = isinstance(rule, dict) and "metric" not in rule and "type" not in rule
+        if fault.keyword == "unknown" and loose and where[-1] in _OF_A_METRIC:
+            return ((*owner, "metric"), (*owner, "rule"))
+    if fault.keyword == "required" and where == () and fault.wanted == "status":
+        return (("status",),)
+    column = where[: where.index("logicalTypeOptions")] if "logicalTypeOptions" in where else where
+    if column != where or (fault.keyword == "required" and fault.wanted == "map"):
+        holder = _at(document, column)
+        if isinstance(holder, dict) and "logicalType" not in holder:
+            return ((*column, "logicalType"),)
+    return ()
 
 
-def _unknown_keys(value: Any, schema: Any, where: Where) -> Iterator[tuple[Where, str, list[str]]]:
-    """Keys that no part of the schema names, in objects that the schema closes: (place, key, known keys)."""
-    parts = list(_parts(schema, value))
-    if isinstance(value, list):
-        items = [part["items"] for part in parts if isinstance(part.get("items"), dict)]
-        for i, item in enumerate(value):
-            for schema_of_item in items[:1]:
-                yield from _unknown_keys(item, schema_of_item, (*where, i))
-    if not isinstance(value, dict):
-        return
-    if where[-2:-1] == ("servers",) and value.get("type") not in _server_types():
-        return  # which keys a server has follows from its type
-    known: dict[str, Any] = {}
-    for part in parts:
-        known |= part.get("properties", {})
-    closed = any(
-        part.get("additionalProperties") is False or part.get("unevaluatedProperties") is False
-        for part in parts
-    )
-    for key, item in value.items():
-        if key in known:
-            yield from _unknown_keys(item, known[key], (*where, key))
-        elif closed:
-            yield where, key, sorted(known)
+def _of_unknown_server(fault: Fault, document: Any, version: str) -> bool:
+    server = fault.where[:2]
+    return server[:1] == ("servers",) and _at(document, server).get("type") not in server_types(version)
 
 
-def _told_elsewhere(error: Any, document: dict[str, Any]) -> bool:
-    """Errors that only echo another one, or that our own rules tell better."""
-    path = [str(step) for step in error.absolute_schema_path]
-    if error.validator == "oneOf" and (_OPERATORS in path or path[-2:-1] == ["allOf"] or _is_bound(error)):
-        return True  # how many bounds a rule has is told by contracts.rules
-    if error.validator == "required" and error.validator_value == ["metric"]:
-        return True  # told by contracts.rules with the metrics there are
-    if error.validator == "required" and error.validator_value == ["map"]:
-        return not isinstance(error.instance, dict) or error.instance.get("logicalType") != "map"
-    if "logicalTypeOptions" in error.absolute_path:
-        owner: Any = document
-        for step in list(error.absolute_path)[: list(error.absolute_path).index("logicalTypeOptions")]:
-            owner = owner[step]
-        return "logicalType" not in owner  # every branch of the schema applies then; the missing type is told
-    return False
+def _at(document: Any, where: Where) -> Any:
+    for step in where:
+        document = document[step]
+    return document
 
 
-def _is_bound(error: Any) -> bool:
-    return any(
-        "required" in branch and branch["required"][0].startswith("must") for branch in error.validator_value
-    )
-
-
+_WRITTEN = ((dict, "a mapping"), (list, "a list"), (str, "text"), (bool, "a truth value"))
 _KINDS = {"string": "text", "object": "a mapping", "array": "a list", "integer": "a whole number"}
 
 
-def _tell(error: Any, problems: Problems) -> list[Where]:
-    """Says one error of the schema; the places to take out."""
-    where: Where = tuple(error.absolute_path)
+def _words(fault: Fault, came: str | None, version: str) -> tuple[str, str, Where]:
+    """What is wrong, what to do about it, and where."""
+    where = fault.where
     name = json_path(where)
-    if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        for key in missing:
-            problems.add(
-                (*where, key),
-                f"`{json_path((*where, key))}` is missing.",
-                "The standard requires it; add it.",
-            )
-        return []
-    tell = _WORDS.get(error.validator)
-    what, remedy = (
-        tell(error) if tell else ("isn't as the standard has it", "See the standard's page for this key.")
-    )
-    problems.add(where, f"`{name}` {what}.", remedy, dead=True)
-    return [where]
+    if came is not None and fault.keyword != "required":
+        return f"{_new(fault)} came with {came}.", f"Set apiVersion: {came}, or take it out.", where
+    if fault.keyword == "required":
+        if fault.wanted == "map" and fault.value.get("logicalType") != "map":
+            what = f"`{name}` has no logicalType, and the schema of {version} then wants a `map` in it."
+            return what, "Add its logicalType.", (*where, "logicalType")
+        where = (*where, fault.wanted)
+        remedy = (
+            f"{version} requires it, {came} doesn't; add it, or set apiVersion: {came}."
+            if came
+            else "The standard requires it; add it."
+        )
+        return f"`{json_path(where)}` is missing.", remedy, where
+    if fault.keyword == "unknown":
+        remedy = _OURS.get((where[:1], str(where[-1]))) or choose(str(where[-1]), fault.wanted)
+        return f"`{name}` isn't a key of the standard.", remedy, where
+    tell = _WORDS.get(fault.keyword, _other_form)
+    what, remedy = tell(fault)
+    return f"`{name}` {what}.", remedy, where
 
 
-def _wrong_type(error: Any) -> tuple[str, str]:
-    wanted = (
-        [error.validator_value] if isinstance(error.validator_value, str) else list(error.validator_value)
-    )
+def _new(fault: Fault) -> str:
+    """What a later version has brought, as the subject of a sentence."""
+    last = fault.where[-1]
+    if fault.keyword == "enum" and last == "logicalType":
+        return f"Logical type `{shown(fault.value)}`"
+    if fault.keyword == "enum" and last == "type" and fault.where[:1] == ("servers",):
+        return f"Server type `{shown(fault.value)}`"
+    if fault.keyword == "type" and last == "port":
+        return "A port as text"
+    if fault.keyword == "type":
+        kind = next((name for kind, name in _WRITTEN if isinstance(fault.value, kind)), "a number")
+        return f"`{json_path(fault.where)}` as {kind}"
+    if last == "vendor":
+        return "`vendor` of a custom property"
+    return f"`{json_path(fault.where)}`"
+
+
+def _wrong_type(fault: Fault) -> tuple[str, str]:
+    wanted = [fault.wanted] if isinstance(fault.wanted, str) else list(fault.wanted)
     names = " or ".join(_KINDS.get(kind, f"a {kind}") for kind in wanted)
-    if error.instance is None:
+    if fault.value is None:
         return "is empty", f"Give {names}, or take the key out."
-    quoted = wanted == ["string"] and isinstance(error.instance, (int, float, bool))
+    quoted = wanted == ["string"] and isinstance(fault.value, (int, float, bool))
     return f"must be {names}", "Put it in quotes." if quoted else f"Write {names} there."
 
 
-_WORDS: dict[str, Callable[[Any], tuple[str, str]]] = {
+def _other_form(_fault: Fault) -> tuple[str, str]:
+    return "fits none of the forms that the standard has for it", "See the standard's page for this key."
+
+
+_WORDS: dict[str, Callable[[Fault], tuple[str, str]]] = {
     "type": _wrong_type,
-    "enum": lambda e: (
-        f"can't be `{shown(e.instance)}`",
-        choose(str(e.instance), [str(choice) for choice in e.validator_value]),
+    "enum": lambda f: (
+        f"can't be `{shown(f.value)}`",
+        choose(str(f.value), [str(choice) for choice in f.wanted]),
     ),
-    "pattern": lambda e: (
-        "isn't written as the standard wants it",
-        f"It must fit the pattern {e.validator_value}",
+    "pattern": lambda f: ("isn't written as the standard wants it", f"It must fit the pattern {f.wanted}"),
+    "not": lambda f: (
+        f"can't have {' and '.join(f'`{key}`' for key in f.wanted.get('required', ()))} here",
+        "Take it out: it follows from the place.",
     ),
-    "oneOf": lambda e: (
-        "fits none of the forms that the standard has for it",
-        "See the standard's page for this key.",
-    ),
-    "anyOf": lambda e: (
-        "fits none of the forms that the standard has for it",
-        "See the standard's page for this key.",
-    ),
-    "minItems": lambda e: (
-        f"has fewer than {e.validator_value} items",
+    "minItems": lambda f: (
+        f"has fewer than {f.wanted} items",
         "Add what is missing, or take the key out.",
     ),
-    "maxItems": lambda e: (f"has more than {e.validator_value} items", "Take out what is too much."),
-    "uniqueItems": lambda e: ("names something twice", "Keep each item once."),
-    "minimum": lambda e: (f"is under {e.validator_value}", "Write a larger number."),
-    "exclusiveMinimum": lambda e: (f"must be over {e.validator_value}", "Write a larger number."),
+    "maxItems": lambda f: (f"has more than {f.wanted} items", "Take out what is too much."),
+    "uniqueItems": lambda _: ("names something twice", "Keep each item once."),
+    "minimum": lambda f: (f"is under {f.wanted}", "Write a larger number."),
+    "exclusiveMinimum": lambda f: (f"must be over {f.wanted}", "Write a larger number."),
 }
 
 

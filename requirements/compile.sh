@@ -16,3 +16,5 @@ lock dev.txt $upgrade pyproject.toml requirements/build.in --extra hall --extra 
 lock federated.txt $upgrade pyproject.toml requirements/build.in --extra federated -c requirements/constraints.in
 # pycanon pins a numpy that has no wheel for Python 3.13; the next one gives the same measures.
 lock oracle.txt $upgrade requirements/oracle.in --override requirements/oracle-override.in
+# The linter of data contracts asks for other versions than Airflow does.
+lock datacontract.txt $upgrade requirements/datacontract.in

@@ -89,10 +89,32 @@ def test_every_problem_of_a_contract_is_shown_and_the_code_is_one(
     text = shop.read_text(encoding="utf-8")
     shop.write_text(text.replace("k: 4", "k: 1").replace("status: active", "status: activ"), encoding="utf-8")
     lines = said(capsys, "contract", "check", str(shop), code=ExitCode.REFUSED).splitlines()
-    assert len([line for line in lines if line.startswith("refused") and f"{shop}:" in line]) >= 1
+    assert [line.split()[0] for line in lines if f"{shop}:" in line] == ["lacks", "valid"]
     (result,) = told(capsys, "contract", "check", str(shop), code=ExitCode.REFUSED)
     assert result["ok"] is False
-    assert all(problem["line"] and problem["what"] and problem["remedy"] for problem in result["problems"])
+    assert result["valid"] is True
+    (finding,) = result["findings"]
+    assert finding["kind"] == "unshareable"
+    assert finding["line"]
+    assert finding["what"]
+    assert finding["remedy"]
+
+
+def test_what_is_not_valid_is_told_apart_from_what_cannot_be_shared(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shop.read_text(encoding="utf-8")
+    shop.write_text(
+        text.replace("k: 4", "k: 1").replace("kind: DataContract", "kind: Data"), encoding="utf-8"
+    )
+    (result,) = told(capsys, "contract", "check", str(shop), code=ExitCode.REFUSED)
+    assert (result["ok"], result["valid"]) == (False, False)
+    assert {(each["kind"], each["where"]) for each in result["findings"]} == {
+        ("malformed", "kind"),
+        ("unshareable", "customProperties[2].value.k"),
+    }
+    lines = said(capsys, "contract", "check", str(shop), code=ExitCode.REFUSED).splitlines()
+    assert {line.split()[0] for line in lines if f"{shop}:" in line} == {"malformed", "lacks"}
 
 
 def test_wrong_use_is_two(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

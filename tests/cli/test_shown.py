@@ -144,14 +144,14 @@ def test_an_exit_code_survives_json(hall: Path, tmp_path: Path, capsys: pytest.C
         CONTRACT.replace("k: 4", "k: 1").replace("maxSuppressed: 0.0", "maxSuppressed: 7"), encoding="utf-8"
     )
     assert [
-        len(each["problems"]) for each in told(capsys, "contract", "check", str(bad), code=ExitCode.REFUSED)
+        len(each["findings"]) for each in told(capsys, "contract", "check", str(bad), code=ExitCode.REFUSED)
     ] == [2]
     error = told(capsys, "run", str(bad), code=ExitCode.REFUSED)
     assert error["what"] == "The contract can't be used, 2 problems."
     assert error["where"] == str(bad)
     assert "\n" not in error["remedy"]
     assert [set(problem) for problem in error["problems"]] == [
-        {"line", "column", "where", "what", "remedy"}
+        {"kind", "line", "column", "where", "what", "remedy"}
     ] * 2
     assert error["problems"][0]["where"] == "customProperties[2].value.k"
     assert "maxSuppressed" in said(capsys, "run", str(bad), code=ExitCode.REFUSED)[1]

@@ -195,10 +195,6 @@ def test_a_primary_key_of_several_columns_is_unique_together_in_its_order(shop: 
         ("metric: invalidValues, mustNotBeBetween: [1, 2], arguments: {validValues: [a]}", "table",
          {"bound": {"op": "mustNotBeBetween", "value": [1, 2]}}),
         ("metric: duplicateValues, mustBe: 0", "table", {"arguments": {"properties": ["income"]}}),
-        ("rule: duplicateCount, mustBeLessThan: 5", "table", {"metric": "duplicateValues"}),
-        ("rule: nullCheck, mustBe: 0, type: library", "row", {"metric": "nullValues"}),
-        ("rule: validValues, mustBe: 0, validValues: [a, b]", "row",
-         {"metric": "invalidValues", "arguments": {"validValues": ["a", "b"]}}),
     ],
 )  # fmt: skip
 def test_a_metric_that_allows_no_row_is_a_row_check_and_other_bounds_speak_of_the_table(

@@ -6,8 +6,8 @@ import copy
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,9 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft201909Validator
 
+from contracts.editions import EDITIONS, schema
 from contracts.odcs import check_contract, load_contract
+from contracts.problems import MALFORMED, UNSHAREABLE
+from contracts.standard import VERSIONS
 from core.errors import ContractError
 from core.settings import PUBLISHED
+from tests.contracts.drawn import changed, document, places
 
 VECTORS = Path(os.environ.get("SLUICE_VECTORS") or "no-vectors") / "odcs"
 SCHEMA = VECTORS / "odcs-json-schema-v3.1.0.json"
@@ -48,14 +52,6 @@ KEYS = [
     "items",
     "id",
 ]
-
-
-def places(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if where:
-        yield where
-    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, inner in steps:
-        yield from places(inner, (*where, step))
 
 
 PLACES = list(places(SHOP))
@@ -115,6 +111,130 @@ def test_what_we_publish_keeps_the_schema_of_v3_1_0() -> None:
     validator = Draft201909Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     for path in [*PUBLISHED.glob("*.odcs.yaml"), Path(__file__).parent / "shop.odcs.yaml"]:
         assert not list(validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8"))))
+
+
+def published(edition: str) -> Draft201909Validator:
+    path = VECTORS / f"odcs-json-schema-{edition}.json"
+    return Draft201909Validator(json.loads(path.read_text(encoding="utf-8")) if path.exists() else schema(edition))  # fmt: skip
+
+
+PUBLISHED_OF = {edition: published(edition) for edition in EDITIONS}
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), times=st.sampled_from([0, 0, 0, 1, 2]), ours=st.booleans())
+def test_what_is_malformed_is_what_the_version_does_not_take(
+    edition: str, seed: int, times: int, ours: bool
+) -> None:
+    random = Random(seed)
+    drawn = SHOP | {"apiVersion": edition} if ours else document(edition, random)
+    drawn = changed(drawn, random, times)
+    drawn["apiVersion"] = edition
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "c.odcs.yaml"
+        path.write_text(yaml.dump(drawn, Dumper=DUMPER, sort_keys=False), encoding="utf-8")
+        problems = check_contract(path)
+    malformed = [problem for problem in problems if problem.kind == MALFORMED]
+    assert PUBLISHED_OF[edition].is_valid(drawn) == (not malformed)
+    for problem in problems:
+        assert problem.line >= 1
+        assert problem.where
+        assert problem.what.endswith(".")
+        assert problem.remedy
+    assert edition in VERSIONS or problems
+
+
+def kinds(path: Path, text: str) -> dict[str, set[str]]:
+    """The places of what is wrong, by kind."""
+    path.write_text(text, encoding="utf-8")
+    told: dict[str, set[str]] = {MALFORMED: set(), UNSHAREABLE: set()}
+    for problem in check_contract(path):
+        told[problem.kind].add(problem.where)
+    return told
+
+
+OLD = """\
+apiVersion: v3.0.2
+kind: DataContract
+id: orders
+version: 1.0.0
+status: active
+team: [{username: ada, role: owner}]
+support: [{channel: chat, url: "https://chat.example/orders"}]
+schema:
+  - name: orders
+    properties:
+      - {name: id, logicalType: integer, logicalTypeOptions: {minimum: 0, exclusiveMinimum: true}}
+      - name: at
+        logicalType: date
+        quality: [{rule: nullCheck, mustBe: 0, mustBeLessThan: 5}]
+"""
+
+
+def test_an_older_version_is_valid_and_says_what_moving_takes(tmp_path: Path) -> None:
+    told = kinds(tmp_path / "c.yaml", OLD)
+    assert not told[MALFORMED]
+    options = "schema[0].properties[0].logicalTypeOptions.exclusiveMinimum"
+    assert {"apiVersion", options, "servers"} <= told[UNSHAREABLE]
+    told = kinds(tmp_path / "c.yaml", OLD.replace("v3.0.2", "v3.1.0"))
+    assert "schema[0].properties[0].logicalTypeOptions.exclusiveMinimum" in told[MALFORMED]
+    assert any(where.startswith("schema[0].properties[1].quality[0]") for where in told[MALFORMED])
+    told = kinds(tmp_path / "c.yaml", OLD.replace("v3.0.2", "v3.0.1").replace("ada", "ada, name: Ada"))
+    assert not told[MALFORMED]  # a member was open
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("id: orders", "id: 7", "id"),
+        ("status: active\n", "", "status"),
+        ("logicalType: date", "logicalType: timestamp", "schema[0].properties[1].logicalType"),
+        ("exclusiveMinimum: true", "exclusiveMinimum: 1", "schema[0].properties[0].logicalTypeOptions.exclusiveMinimum"),
+        (", url:", ", uri:", "support[0].url"),
+        ("rule: nullCheck, ", "", "schema[0].properties[1].quality[0].rule"),
+        ("username: ada", "username: 1", "team[0].username"),
+        ("name: at", "nam: at", "schema[0].properties[1].nam"),
+        ("v3.0.2", "v3.0.3", "apiVersion"),
+        ("v3.0.2", "3.0.2", "apiVersion"),
+        ("apiVersion: v3.0.2\n", "", "apiVersion"),
+        ("kind: DataContract", "kind: DataProduct", "kind"),
+        ("schema:", "shcema:", "shcema"),
+    ],
+)  # fmt: skip
+def test_what_an_older_version_does_not_take_is_malformed_at_its_place(
+    old: str, new: str, where: str, tmp_path: Path
+) -> None:
+    assert OLD.count(old) == 1
+    assert where in kinds(tmp_path / "c.yaml", OLD.replace(old, new))[MALFORMED]
+
+
+def test_a_rule_of_v3_0_is_malformed_later(shop: Any) -> None:
+    rule = "{metric: invalidValues, mustBe: 0, arguments: {validValues: [low, middle, high]}}"
+    for later in (
+        "{rule: nullCheck, mustBe: 0}",
+        "{type: library, rule: nullCheck, mustBe: 0}",
+        "{mustBe: 0}",
+    ):
+        shop.changed((rule, later))
+        (problem,) = check_contract(shop.write())
+        assert problem.kind == MALFORMED
+        assert problem.where.startswith("schema[0].properties[3].quality[0]")
+        assert "Write metric: one of" in problem.remedy
+        shop.changed((later, rule))
+
+
+def test_a_column_without_a_type_is_malformed_in_v3_2_only(shop: Any) -> None:
+    shop.changed(("{name: brand, logicalType: string}", "{name: brand}"))
+    assert {problem.kind for problem in check_contract(shop.write())} == {UNSHAREABLE}
+    # Its schema then wants a `map`, whatever the column is.
+    assert {problem.kind for problem in check_contract(shop.v32().write())} == {MALFORMED}
+
+
+def test_status_may_be_missing_in_v3_2(shop: Any) -> None:
+    shop.changed(("status: active\n", ""))
+    assert {problem.kind for problem in check_contract(shop.write())} == {MALFORMED}
+    assert {problem.kind for problem in check_contract(shop.v32().write())} == {UNSHAREABLE}
 
 
 ADDED: list[tuple[str, Any]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from contracts.locate import MAX_BYTES, MAX_DEPTH, read_yaml
 from contracts.odcs import check_contract
-from contracts.problems import Problems
+from contracts.problems import MALFORMED, UNSHAREABLE, Problems
+from contracts.standard import MAX_TOLD
 
 Says = Callable[[bytes | str], list[str]]
 
@@ -115,3 +117,76 @@ def test_a_file_without_permission_is_told(shop: Any) -> None:
     shop.write().chmod(0)
     (told,) = check_contract(shop.path)
     assert told.what == "The file can't be read (Permission denied)."
+
+
+def test_merged_keys_are_read_and_cannot_be_shared(tmp_path: Path) -> None:
+    text = "a: &x {p: 1, q: 2}\nb: &y {q: 3, r: 4}\nc:\n  q: 5\n  <<: [*x, *y]\nd: {<<: *x}\n"
+    data, problems = read(tmp_path / "a.yaml", text)
+    assert data["c"] == {"q": 5, "p": 1, "r": 4}
+    assert data["d"] == {"p": 1, "q": 2}
+    assert [(problem.kind, problem.line) for problem in problems.in_order()] == [
+        (UNSHAREABLE, 5),
+        (UNSHAREABLE, 6),
+    ]
+
+
+@pytest.mark.parametrize("text", ["a: 1\n<<: 5\n", "a: &x\n  <<: *x\n"])
+def test_a_merge_of_no_mapping_is_malformed(tmp_path: Path, text: str) -> None:
+    _, problems = read(tmp_path / "a.yaml", text)
+    assert MALFORMED in {problem.kind for problem in problems.found}
+
+
+def test_an_integer_that_json_cannot_carry_is_valid_and_cannot_be_shared(tmp_path: Path) -> None:
+    data, problems = read(tmp_path / "a.yaml", "a: 99999999999999999999\n")
+    assert isinstance(data["a"], int)
+    assert [problem.kind for problem in problems.found] == [UNSHAREABLE]
+
+
+def test_a_malformed_value_is_told_where_an_unshareable_one_stands_already(tmp_path: Path) -> None:
+    problems = Problems(tmp_path)
+    problems.add(("a",), "x.", "y.", dead=True)
+    problems.add(("a", "b"), "silent.", "y.")
+    problems.add(("a",), "loud.", "y.", dead=True, kind=MALFORMED)
+    problems.add(("a", "b"), "silent too.", "y.", kind=MALFORMED)
+    assert [problem.what for problem in problems.found] == ["x.", "loud."]
+
+
+def test_null_alone_is_no_contract(says: Says) -> None:
+    assert says("null\n") == [
+        "1: The file doesn't hold a mapping. A contract starts with keys like apiVersion and kind."
+    ]
+
+
+def test_a_control_character_is_told_with_its_line(says: Says) -> None:
+    assert says("a: ü\nb: 1\nc: \x00\n")[0].startswith("3: ")
+
+
+def test_what_comes_through_a_pipe_is_read(shop: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(shop.text, encoding="utf-8"))
+    writer.start()
+    try:
+        assert check_contract(pipe) == ()
+    finally:
+        writer.join()
+
+
+def test_a_silent_pipe_does_not_hold_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.locate.WAIT_S", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (told,) = check_contract(pipe)
+    assert (told.kind, told.line) == (MALFORMED, 0)
+    assert told.what.startswith("Nothing came through the pipe")
+
+
+def test_a_device_without_end_is_too_large(tmp_path: Path) -> None:
+    (told,) = check_contract(Path("/dev/zero"))
+    assert told.what == f"The file is larger than {MAX_BYTES} bytes."
+
+
+def test_many_mistakes_are_not_all_told(says: Says) -> None:
+    told = says("apiVersion: v3.1.0\n" + "".join(f"wrong{number}: x\n" for number in range(MAX_TOLD + 50)))
+    assert "1: 54 more breaks of the standard aren't listed. Mend those that are listed first." in told
+    assert len(told) < MAX_TOLD + 20
