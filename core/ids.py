@@ -11,3 +11,8 @@ def is_uuid(name: str) -> bool:
         return str(uuid.UUID(name)) == name
     except ValueError:
         return False
+
+
+def uuid_of(name: str) -> str:
+    """The UUID that stands for a name of ours, always the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:sluice:{name}"))

@@ -5,6 +5,8 @@
     contract-<hash>.json  a contract's root key, 32 random bytes, sealed under the wrapping key
     run-<uuid>.json       the key of a run's raw files, 32 random bytes, sealed too; gone when the run ends
     platform-<hash>.json  the X25519 key that opens a platform's quarantine where it gave none of its own; sealed too
+    party-<hash>.json     a key that a party signs with, see `core.partykeys`; sealed too
+    abroad-<year>-<hash>.json  a provider's key of one calendar year, see `core.yearkeys`; sealed too
 
 A root key is random and never derived from a master: destroying one file makes one contract's pseudonyms unlinkable
 for good, and no other key tells anything about it. Sealing is AES-256-GCM with the key's name as associated data, so
@@ -19,7 +21,7 @@ import re
 import secrets
 import stat
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -32,7 +34,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.digest import sha256_hex
 from core.errors import IntegrityError, InternalError, StateError, UsageError
-from core.files import create_whole, sync
+from core.files import create_whole, sync, write_whole
 from core.ids import is_uuid
 from core.sealing import OpeningKey
 
@@ -64,6 +66,11 @@ class ContractKeys:
         parts = [part.encode() for part in ("sluice/1", str(length), purpose, *context)]
         info = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._root)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the root key, 64 hex digits; tells nothing of it."""
+        return self.derive("fingerprint").hex()
 
     def __repr__(self) -> str:
         return f"ContractKeys({self.contract_id!r})"
@@ -137,12 +144,42 @@ class KeyStore:
 
     def contract_keys(self, contract_id: str) -> ContractKeys:
         """The contract's keys. The first call for an id makes its random root."""
-        # The id is hashed only to be a safe file name; it stands in the file, and in the seal, as it is.
-        file = self._folder / f"contract-{sha256_hex(contract_id.encode())[:32]}.json"
+        file = self._contract_file(contract_id)
         name, root = self._sealed(file, "contract", lambda: contract_id)
         if name != contract_id:
             raise _wrong_seal(file)
         return ContractKeys(contract_id, root)
+
+    def contract_key_there(self, contract_id: str) -> ContractKeys | None:
+        """The contract's keys if its root is there; none is made."""
+        file = self._contract_file(contract_id)
+        return self.contract_keys(contract_id) if file.exists() else None
+
+    def destroy_contract_key(self, contract_id: str, *, backups: Iterable[Path] = ()) -> int:
+        """Destroys a contract's root key, here and in folders that are copies of this one; gives how many files it was in.
+
+        What was pseudonymised under it can't be followed back to an id any more. Safe to call twice. A copy that nobody
+        names here lives on: whoever brings it back brings the key back. Raises StateError.
+        """
+        name = self._contract_file(contract_id).name
+        destroyed = 0
+        for folder in (self._folder, *backups):
+            file = folder / name
+            try:
+                draft = _draft_name(file)
+                file.rename(draft)
+                _shred(draft)
+                sync(folder)
+                destroyed += 1
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _unusable(file, error) from None
+        return destroyed
+
+    def _contract_file(self, contract_id: str) -> Path:
+        # The id is hashed only to be a safe file name; it stands in the file, and in the seal, as it is.
+        return self._folder / f"contract-{sha256_hex(contract_id.encode())[:32]}.json"
 
     def make_run_key(self, run_id: str) -> FileKey:
         """The key of a run's raw files, made when it isn't there. run_id: the run's UUID."""
@@ -165,13 +202,9 @@ class KeyStore:
         try:
             # Under a draft's name, so that a crash leaves no half key under its own; then over the bytes, since a deleted
             # file's blocks may lie about for long. On a full disk that can fail.
-            draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+            draft = _draft_name(file)
             file.rename(draft)
-            with suppress(OSError), draft.open("r+b") as sealed:
-                sealed.write(secrets.token_bytes(os.fstat(sealed.fileno()).st_size))
-                sealed.flush()
-                os.fsync(sealed.fileno())
-            draft.unlink()
+            _shred(draft)
             sync(self._folder)
         except FileNotFoundError:
             return
@@ -211,22 +244,59 @@ class KeyStore:
             )
         return Signer(name, seed)
 
+    def seal(self, file: str, use: str, name: str, secret: bytes) -> None:
+        """Puts a secret under `file`, in place of one that's there: its bytes are written over. name: what the seal binds it to.
+
+        An empty secret leaves the name alone, which the seal then vouches for.
+        """
+        path = self._folder / file
+        document = self._document(use, name, secret)
+        if not path.exists():
+            self._create(path, document)
+            return
+        try:
+            # A second name keeps the old bytes in reach until they're written over, and a crash leaves them under a draft's.
+            draft = _draft_name(path)
+            os.link(path, draft)
+            write_whole(path, document)
+            _shred(draft)
+            sync(self._folder)
+        except OSError as error:
+            raise _unusable(path, error) from None
+
+    def unseal(self, file: str, use: str) -> tuple[str, bytes] | None:
+        """Name and secret of what `seal` put there; None when there is nothing."""
+        try:
+            return self._open(self._folder / file, use)
+        except FileNotFoundError:
+            return None
+
+    def make_sealed(self, file: str, use: str, name: str) -> tuple[str, bytes]:
+        """Name and secret of a sealed file, made of 32 random bytes when it isn't there; of several who make it, one does."""
+        return self._sealed(self._folder / file, use, lambda: name)
+
+    def sealed_files(self, prefix: str) -> tuple[str, ...]:
+        """The names of the sealed files that begin so, in order."""
+        return tuple(sorted(file.name for file in self._folder.glob(f"{prefix}*.json")))
+
     def _sealed(self, file: Path, use: str, name: Callable[[], str]) -> tuple[str, bytes]:
         """Name and secret of a sealed file; the file is made with a fresh secret under `name()` if it's missing.
 
         The seal binds the secret to `use` and name, so that no key does another's work.
         """
         if not file.exists():
-            sealer = AESGCM(self._wrapping_key())
-            fresh, nonce = name(), secrets.token_bytes(_NONCE_BYTES)
-            sealed = sealer.encrypt(nonce, secrets.token_bytes(_KEY_BYTES), f"{use}:{fresh}".encode())
-            document = {"version": 1, "name": fresh, "nonce": nonce.hex(), "sealed": sealed.hex()}
-            self._create(file, json.dumps(document, ensure_ascii=False).encode())
+            self._create(file, self._document(use, name(), secrets.token_bytes(_KEY_BYTES)))
         # Read it back even when just made: if another process was first, its key is the one.
         try:
             return self._open(file, use)
         except FileNotFoundError as error:
             raise _unusable(file, error) from None
+
+    def _document(self, use: str, name: str, secret: bytes) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = AESGCM(self._wrapping_key()).encrypt(nonce, secret, f"{use}:{name}".encode())
+        document = {"version": 1, "name": name, "nonce": nonce.hex(), "sealed": sealed.hex()}
+        return json.dumps(document, ensure_ascii=False).encode()
 
     def _open(self, file: Path, use: str) -> tuple[str, bytes]:
         """Name and secret of a sealed file. Raises FileNotFoundError when it isn't there."""
@@ -263,6 +333,20 @@ class KeyStore:
                 draft.write_bytes(content)
         except OSError as error:
             raise _unusable(file, error) from None
+
+
+def _draft_name(file: Path) -> Path:
+    """What `core.files.remove_drafts` takes for a draft of `file`."""
+    return file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+
+
+def _shred(file: Path) -> None:
+    """Writes over a file's bytes, where the disk lets us, and removes it. Raises OSError."""
+    with suppress(OSError), file.open("r+b") as sealed:
+        sealed.write(secrets.token_bytes(os.fstat(sealed.fileno()).st_size))
+        sealed.flush()
+        os.fsync(sealed.fileno())
+    file.unlink()
 
 
 def _read_private(file: Path) -> bytes:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -288,3 +289,22 @@ def test_a_key_that_cant_be_written_is_told(folder: Path) -> None:
     folder.rmdir()
     with pytest.raises(StateError, match="The keys can't be read or written: No such file or directory"):
         store.signer()
+
+
+def test_a_contracts_root_is_destroyed_in_its_copies_too(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys")
+    first = keys.contract_keys("orders")
+    other = keys.contract_keys("other").fingerprint
+    shutil.copytree(tmp_path / "keys", tmp_path / "copy")
+    assert keys.destroy_contract_key("orders", backups=[tmp_path / "copy", tmp_path / "nowhere"]) == 2
+    assert keys.contract_key_there("orders") is None
+    assert KeyStore(tmp_path / "copy").contract_key_there("orders") is None
+    assert keys.destroy_contract_key("orders", backups=[tmp_path / "copy"]) == 0
+    assert keys.contract_keys("other").fingerprint == other
+    assert keys.contract_keys("orders").fingerprint != first.fingerprint  # made anew, it's another
+
+
+def test_a_fingerprint_names_a_root_and_nothing_derived_from_it(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys").contract_keys("orders")
+    assert keys.fingerprint == KeyStore(tmp_path / "keys").contract_keys("orders").fingerprint
+    assert keys.fingerprint != keys.derive("pseudonym", "orders", "buyer_id").hex()
