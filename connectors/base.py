@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from connectors.cast import arrow_type, cast
 from connectors.content import ContentDigest, blocks
+from connectors.exclusion import Excluded, excluded
 from contracts.model import Contract, Table
 from core.digest import document_digest, file_digest
 from core.errors import ContractError, SourceError
@@ -50,8 +51,9 @@ def receive(
 
     out: made anew with mode 0700, its files 0600; whatever stood there before is gone. Row order is the source's.
     key: what the files are encrypted under; without one they are plain.
-    A table with a time column is cut to the window; a row without a time lies in no bounded window.
-    Raises SourceError, and leaves no `out`, when a table is missing, broken or doesn't fit the contract.
+    A table with a time column is cut to the window; a row without a time lies in no bounded window. Rows of persons on the
+    contract's list of exclusions are left out, here, so that no door and no quarantine ever sees them.
+    Raises SourceError, and leaves no `out`, when a table or the list is missing, broken or doesn't fit the contract.
     """
     try:
         if out.is_dir() and not out.is_symlink():
@@ -60,12 +62,20 @@ def receive(
     except OSError as error:
         raise _cannot_write(error, out) from None
     try:
+        out_of_it = excluded(contract)  # before the first row comes: without the list nothing may
         tables: dict[str, TableFile] = {}
         contents: dict[str, str] = {}
         for number, table in enumerate(contract.tables):
             progress(f"receive {table.name}", number / len(contract.tables))
             tables[table.name], contents[table.name] = _receive_table(
-                connector, contract, table, window, path=out / file_name(number), key=key, progress=progress
+                connector,
+                contract,
+                table,
+                window,
+                out_of_it,
+                path=out / file_name(number),
+                key=key,
+                progress=progress,
             )
         progress("receive", 1.0)
         return received_from(
@@ -154,6 +164,7 @@ def _receive_table(
     contract: Contract,
     table: Table,
     window: Window,
+    out_of_it: Excluded | None,
     *,
     path: Path,
     key: FileKey | None,
@@ -163,7 +174,7 @@ def _receive_table(
     rows, content = 0, ContentDigest(_schema(table))
     try:
         with writer(path, _schema(table), key) as file:
-            for block in blocks(_fitting(connector, contract, table, window)):
+            for block in blocks(_fitting(connector, contract, table, window, out_of_it)):
                 file.write(block)
                 content.add(block)
                 rows += block.num_rows
@@ -180,8 +191,10 @@ def _schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(column.name, arrow_type(column)) for column in table.columns])
 
 
-def _fitting(connector: Connector, contract: Contract, table: Table, window: Window) -> Iterator[pa.Table]:
-    """The table's batches with the declared columns only, cast and cut to the window."""
+def _fitting(
+    connector: Connector, contract: Contract, table: Table, window: Window, out_of_it: Excluded | None
+) -> Iterator[pa.Table]:
+    """The table's batches with the declared columns only, cast, cut to the window and without excluded persons."""
     where = f"table {table.name}"
     schema, row = _schema(table), 0
     try:
@@ -193,7 +206,8 @@ def _fitting(connector: Connector, contract: Contract, table: Table, window: Win
                     for name, column in zip(names, table.columns, strict=True)
                 ]
                 row += batch.num_rows
-                yield _within(pa.Table.from_arrays(columns, schema=schema), table, window)
+                rows = _within(pa.Table.from_arrays(columns, schema=schema), table, window)
+                yield rows if out_of_it is None else out_of_it.without(rows, table)
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise broken(
             f"`{table.name}` can't be read to its end", where=where, remedy="Check the source.", error=error

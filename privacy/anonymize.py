@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
+from contracts.through import through
 from core.digest import file_digest
 from core.engine import engine
 from core.errors import IntegrityError, PrivacyError, StateError
@@ -42,7 +43,7 @@ def anonymize(
 ) -> Anonymized:
     """The release of a validated set, written to `out` (made anew; nothing of it stays when this raises).
 
-    keys: the contract's. documents: files to keep beside the release, e.g. the validation result.
+    Columns that may not pass the door are dropped. keys: the contract's. documents: files to keep beside the release, e.g. the validation result.
     Raises PrivacyError when a limit can't be met, IntegrityError when the set is another contract's.
     """
     if (validated.contract_id, validated.contract_digest) != (contract.id, contract.digest):
@@ -50,6 +51,7 @@ def anonymize(
             f"What was validated belongs to another text of contract {contract.id}.",
             remedy="Start the run again.",
         )
+    contract = through(contract, "release")
     shutil.rmtree(out, ignore_errors=True)
     try:
         out.mkdir(parents=True, mode=0o700)

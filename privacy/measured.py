@@ -1,0 +1,25 @@
+"""What a disclosure report says of de-identification, as the rules of the land ask it."""
+
+from __future__ import annotations
+
+from contracts.model import Contract, Role, Transform
+from contracts.regimes.finding import Measured
+from privacy.report import DisclosureReport
+
+
+def measured(report: DisclosureReport, contract: Contract) -> Measured:
+    """The facts for GB/T 42460's levels. contract: as the release door saw it. Tables without a row tell of nobody."""
+    subjects = report.subjects if report.subjects is not None and report.subjects.units else None
+    cells = [counts.smallest for counts in report.cells.values() if counts.cells]
+    return Measured(
+        direct=any(
+            column.role is Role.IDENTIFIER and column.transform is Transform.KEEP
+            for table in contract.tables
+            for column in table.columns
+        ),
+        rows=subjects is not None,
+        largest_risk=subjects.risk_largest if subjects else 0.0,
+        mean_risk=subjects.risk_mean if subjects else 0.0,
+        unique=subjects.unique_after if subjects else 0.0,
+        smallest_cell=min(cells, default=None),
+    )
