@@ -1,0 +1,209 @@
+"""How a contract stands, from what has happened to it: pure, so that an auditor comes to the same answer from the log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from contracts.life.negotiation import Act, Phase, Side, advance
+from contracts.life.version import order
+
+
+class Turn(StrEnum):
+    """What may happen to a contract after it's concluded."""
+
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    TERMINATE = "end"
+
+
+class Standing(StrEnum):
+    """How a contract stands. Only one that is in force opens a door."""
+
+    NEGOTIATED = "negotiated"  # not concluded yet
+    ABANDONED = "abandoned"  # the negotiation ended without an agreement
+    AHEAD = "not yet in force"
+    IN_FORCE = "in force"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    TERMINATED = "terminated"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """One thing that was recorded of a contract. index: its place in the log; at: when the log took it.
+
+    negotiation: the UUID that all messages about one agreement share. digest: SHA-256 of the signed message. agreement:
+    SHA-256 of the agreement's RFC 8785 form, from the moment there is one.
+    """
+
+    index: int
+    at: datetime
+    what: Act | Turn
+    by: Side
+    negotiation: str
+    contract_id: str
+    version: str
+    contract_digest: str
+    digest: str
+    agreement: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """The moments between which an agreement permits anything: start <= t <= end; None on a side means no bound."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractState:
+    """How one negotiated contract stands. since: when what made it so was recorded; of a period's bound, that bound.
+
+    suspended_by: the sides whose suspension isn't lifted. messages: how many were recorded.
+    """
+
+    contract_id: str
+    version: str
+    contract_digest: str
+    agreement: str
+    negotiation: str
+    phase: Phase
+    standing: Standing
+    since: datetime
+    by: Side
+    suspended_by: frozenset[Side] = frozenset()
+    concluded_at: datetime | None = None
+    concluded_index: int | None = None
+    last_digest: str = ""
+    messages: int = 1
+
+
+@dataclass
+class _Story:
+    """A negotiation while it's read."""
+
+    first: Happening
+    last: Happening
+    phase: Phase | None = None
+    agreement: str = ""
+    concluded: Happening | None = None
+    ended: Happening | None = None
+    suspensions: dict[Side, Happening] = field(default_factory=dict)
+    count: int = 0
+
+    def take(self, happening: Happening) -> None:
+        self.last, self.count = happening, self.count + 1
+        if isinstance(happening.what, Act):
+            self.phase = advance(self.phase, happening.what, happening.by)
+            self.agreement = happening.agreement or self.agreement
+            if self.phase is Phase.FINALIZED:
+                self.concluded = happening
+            return
+        if happening.what is Turn.TERMINATE:
+            self.ended = self.ended or happening
+        elif happening.what is Turn.SUSPEND:
+            self.suspensions.setdefault(happening.by, happening)
+        else:
+            self.suspensions.pop(happening.by, None)
+
+
+def states(
+    happenings: Iterable[Happening], periods: Mapping[str, Period], now: datetime
+) -> tuple[ContractState, ...]:
+    """How each negotiated contract stands at `now`, in the order in which they began.
+
+    happenings: in the log's order. periods: of each concluded agreement, by its digest; one that isn't there permits
+    nothing, and counts as expired. Raises ContractError for happenings that can't follow each other.
+
+    A clock set back opens nothing again: what is asked for is never earlier than the last thing recorded.
+    """
+    stories: dict[str, _Story] = {}
+    latest = now
+    for happening in happenings:
+        latest = max(latest, happening.at)
+        story = stories.setdefault(happening.negotiation, _Story(first=happening, last=happening))
+        story.take(happening)
+    found = {name: _state(story, periods, latest) for name, story in stories.items()}
+    for name, story in stories.items():
+        later = _superseded_by(story, stories.values(), periods, latest)
+        if later is not None and found[name].standing not in (Standing.TERMINATED, Standing.EXPIRED):
+            at, by = later
+            found[name] = replace(found[name], standing=Standing.SUPERSEDED, since=at, by=by)
+    return tuple(found.values())
+
+
+def _state(story: _Story, periods: Mapping[str, Period], now: datetime) -> ContractState:
+    phase = story.phase
+    assert phase is not None  # a story has a happening, and `take` sets it
+    standing, since, by = _standing(story, phase, periods, now)
+    return ContractState(
+        contract_id=story.first.contract_id,
+        version=story.last.version,
+        contract_digest=story.last.contract_digest,
+        agreement=story.agreement,
+        negotiation=story.first.negotiation,
+        phase=phase,
+        standing=standing,
+        since=since,
+        by=by,
+        suspended_by=frozenset(story.suspensions),
+        concluded_at=story.concluded.at if story.concluded else None,
+        concluded_index=story.concluded.index if story.concluded else None,
+        last_digest=story.last.digest,
+        messages=story.count,
+    )
+
+
+def _standing(
+    story: _Story, phase: Phase, periods: Mapping[str, Period], now: datetime
+) -> tuple[Standing, datetime, Side]:
+    concluded = story.concluded
+    if concluded is None:
+        over = phase is Phase.TERMINATED
+        return (Standing.ABANDONED if over else Standing.NEGOTIATED), story.last.at, story.last.by
+    if story.ended is not None:
+        return Standing.TERMINATED, story.ended.at, story.ended.by
+    period = periods.get(story.agreement)
+    if period is None:
+        return Standing.EXPIRED, concluded.at, concluded.by
+    if period.end is not None and now > period.end:
+        return Standing.EXPIRED, period.end, concluded.by
+    if story.suspensions:
+        first = min(story.suspensions.values(), key=lambda each: each.index)
+        return Standing.SUSPENDED, first.at, first.by
+    if period.start is not None and now < period.start:
+        return Standing.AHEAD, concluded.at, concluded.by
+    return Standing.IN_FORCE, max(concluded.at, period.start or concluded.at), concluded.by
+
+
+def _superseded_by(
+    story: _Story, stories: Iterable[_Story], periods: Mapping[str, Period], now: datetime
+) -> tuple[datetime, Side] | None:
+    """When, and by whose act, a later version of the contract took the place of this one; None when none has.
+
+    It does once it is concluded and its own time has begun. The highest version that ever did holds, whatever is concluded
+    after it and whatever became of it: an older one never comes back.
+    """
+    mine = story.concluded
+    if mine is None:
+        return None
+    found = []
+    for other in stories:
+        theirs = other.concluded
+        if theirs is None or theirs.contract_id != mine.contract_id:
+            continue
+        if (order(theirs.version), theirs.index) <= (order(mine.version), mine.index):
+            continue
+        period = periods.get(other.agreement)
+        if period is None:
+            continue
+        at = max(theirs.at, period.start or theirs.at)
+        ended = other.ended.at if other.ended else None
+        if at <= now and (ended is None or at < ended):
+            found.append((at, theirs.by))
+    return min(found, key=lambda each: each[0], default=None)
