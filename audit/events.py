@@ -43,6 +43,27 @@ class EventKind(StrEnum):
     QUARANTINE_OPENED = "quarantine.opened"
     QUARANTINE_RELEASED = "quarantine.released"
     QUARANTINE_REMOVED = "quarantine.removed"
+    CONTRACT_REQUESTED = "contract.requested"
+    CONTRACT_OFFERED = "contract.offered"
+    CONTRACT_ACCEPTED = "contract.accepted"
+    CONTRACT_AGREED = "contract.agreed"
+    CONTRACT_VERIFIED = "contract.verified"
+    CONTRACT_FINALIZED = "contract.finalized"
+    NEGOTIATION_TERMINATED = "negotiation.terminated"
+    CONTRACT_SUSPENDED = "contract.suspended"
+    CONTRACT_RESUMED = "contract.resumed"
+    CONTRACT_TERMINATED = "contract.terminated"
+    CONTRACT_EXPIRED = "contract.expired"
+    CONTRACT_SUPERSEDED = "contract.superseded"
+    CONTRACT_FORGOTTEN = "contract.forgotten"
+    RELEASE_HIDDEN = "release.hidden"
+    RELEASE_SHOWN = "release.shown"
+    RELEASE_DELETED = "release.deleted"
+    REGISTRY_TRUSTED = "registry.trusted"
+
+
+# Kinds that belong to no one contract.
+WITHOUT_CONTRACT = frozenset({EventKind.CATALOG_READ, EventKind.REGISTRY_TRUSTED})
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,37 @@ _CELLS = Record(
         for name in ("facts", "units", "cells", "smallest", "suppressed_facts", "suppressed_units")
     )
 )
+_WHO = {
+    "digest": Fact(DIGEST_TYPE, "SHA-256 of the signed message", needed=True),
+    "mark": Fact(
+        DIGEST_TYPE,
+        "of its signature: SHA-256 over what is signed, the key's id and the signature",
+        needed=True,
+    ),
+    "by": Fact(IDENTIFIER_TYPE, "the party that said it, by its code", needed=True),
+    "side": Fact(WORD, "provider, or consumer", needed=True),
+    "registry": Fact(_COUNT, "version of the party registry by which its signature was checked"),
+}
+_AGREEMENT = Fact(DIGEST_TYPE, "SHA-256 of the agreement's RFC 8785 form", needed=True)
+_DECLARED = {
+    **_WHO,
+    "terms": Fact(DIGEST_TYPE, "SHA-256 of the terms that were put forward, RFC 8785 form", needed=True),
+}
+_BOUND = {**_WHO, "agreement": _AGREEMENT}
+_SIGNED = {
+    **_BOUND,
+    "envelope": Fact(DIGEST_TYPE, "SHA-256 of the envelope with the signatures so far", needed=True),
+    "marks": Fact(
+        ListOf(DIGEST_TYPE),
+        "of each signature in it: SHA-256 over what is signed, the key's id and the signature",
+        needed=True,
+    ),
+}
+_ENDED = {
+    "agreement": _AGREEMENT,
+    "since": Fact(Bound(), "the moment from which it is so", needed=True),
+}
+_DELETED_TABLE = Record((("version", _COUNT), ("rows", _COUNT), ("files", _COUNT), ("sha256", DIGEST_TYPE)))
 _STAGED_TABLE = Record((("sha256", DIGEST_TYPE), ("rows", _COUNT)))
 
 # The same rule as for kinds: facts are added, never removed or narrowed.
@@ -147,6 +199,54 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "digest": Fact(DIGEST_TYPE, "SHA-256 of its manifest", needed=True),
             "why": Fact(WORD, "expired, released, or superseded by a later one", needed=True),
         },
+        EventKind.CONTRACT_REQUESTED: _DECLARED,
+        EventKind.CONTRACT_OFFERED: _DECLARED,
+        EventKind.CONTRACT_ACCEPTED: _DECLARED,
+        EventKind.CONTRACT_AGREED: _SIGNED,
+        EventKind.CONTRACT_VERIFIED: _SIGNED,
+        EventKind.CONTRACT_FINALIZED: _SIGNED,
+        EventKind.NEGOTIATION_TERMINATED: _WHO,
+        EventKind.CONTRACT_SUSPENDED: _BOUND,
+        EventKind.CONTRACT_RESUMED: _BOUND,
+        EventKind.CONTRACT_TERMINATED: _BOUND,
+        EventKind.CONTRACT_EXPIRED: _ENDED,
+        EventKind.CONTRACT_SUPERSEDED: _ENDED,
+        EventKind.CONTRACT_FORGOTTEN: {
+            "agreement": _AGREEMENT,
+            "fingerprint": Fact(
+                DIGEST_TYPE,
+                "names the root key that is gone: one that comes back from a copy is known by it",
+                needed=True,
+            ),
+        },
+        EventKind.RELEASE_HIDDEN: {
+            "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
+            "why": Fact(
+                WORD, "how the contract stands: suspended, expired, terminated, superseded", needed=True
+            ),
+            "since": Fact(Bound(), "the moment from which it is so", needed=True),
+        },
+        EventKind.RELEASE_SHOWN: {
+            "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
+        },
+        EventKind.RELEASE_DELETED: {
+            "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
+            "tables": Fact(
+                MapOf(_DELETED_TABLE),
+                "by table: Delta version, rows, files removed, and the digest of what was published",
+                needed=True,
+            ),
+            "agreement": _AGREEMENT,
+            "copies": Fact(
+                IDENTIFIER_TYPE,
+                "whose own duty the copies are that were handed out before: the recipient's code",
+            ),
+        },
+        EventKind.REGISTRY_TRUSTED: {
+            "digest": Fact(DIGEST_TYPE, "SHA-256 of the party records", needed=True),
+            "version": Fact(_COUNT, "version of the registry's targets metadata", needed=True),
+            "root": Fact(_COUNT, "version of its root metadata", needed=True),
+        },
     }
 )
 
@@ -172,7 +272,7 @@ class Event:
     """Something that happened, ready for the ledger.
 
     kind, subject (a run's or a release's id, or one of its own below a run's) and digest name it: the ledger takes each name once.
-    run_id: a UUID. contract_*: of the contract it happened under; all empty for `catalog.read`, which may span several.
+    run_id: a UUID. contract_*: of the contract it happened under; all empty for kinds WITHOUT_CONTRACT.
     facts: what FACTS declares for the kind, as plain JSON values. A deep copy is kept.
     Raises LedgerError, without the offending value, for anything that isn't declared.
     """
@@ -191,7 +291,7 @@ class Event:
         kind = EventKind(self.kind)
         _require(isinstance(self.run_id, str) and is_uuid(self.run_id), kind, "run_id", "a lower-case UUID")
         _require(IDENTIFIER_TYPE.takes(self.subject), kind, "subject", "an identifier")
-        if kind is EventKind.CATALOG_READ:
+        if kind in WITHOUT_CONTRACT:
             unset = not (self.contract_id or self.contract_version or self.contract_digest)
             _require(unset, kind, "contract", "empty")
         else:

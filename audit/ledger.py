@@ -22,7 +22,7 @@ from typing import Any
 
 from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from audit.events import Event, EventKind
-from audit.lineage import SALT_BYTES, from_openlineage, to_openlineage
+from audit.lineage import SALT_BYTES, Recorded, from_openlineage, to_openlineage
 from audit.merkle import Frontier, leaf_hash, verify_inclusion
 from audit.note import VerifierKey
 from core.clock import Clock, utc_now
@@ -93,6 +93,14 @@ class LedgerEntry:
     index: int
     event: dict[str, Any]
     leaf_hash: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event that is in the log, with the receipt that proves it."""
+
+    receipt: Receipt
+    recorded: Recorded
 
 
 @dataclass(frozen=True)
@@ -198,6 +206,26 @@ class Ledger:
             origin=self._signer.name,
         )
 
+    def told(self, kind: EventKind, below: str) -> tuple[Told, ...]:
+        """The events of a kind whose subject begins with `below`, in the log's order, each proved to be in the log.
+
+        Raises LedgerError when a stored leaf is no longer the one that was signed for.
+        """
+        found = []
+        for entry in self._store.scan(f"{INDEX}{kind}/{below}"):
+            subject, _, digest = entry.key.removeprefix(f"{INDEX}{kind}/").partition("#")
+            receipt = self._receipt_at(decode_place(entry.value), kind, subject, digest)
+            found.append(Told(receipt, self.recorded(receipt.index)))
+        return tuple(sorted(found, key=lambda told: told.receipt.index))
+
+    def recorded(self, index: int) -> Recorded:
+        """The event of one entry, with the moment at which it was recorded. Raises LedgerError as `event` does."""
+        try:
+            document = json.loads(self._read(leaf_key(index), index))
+        except ValueError:
+            document = None
+        return from_openlineage(document)
+
     def entries(self, start: int = 0) -> Iterator[LedgerEntry]:
         """Entries in order, from index `start`. They are shown as stored: `audit.verify` says whether they hold."""
         for entry in self._store.scan(LEAVES, start=leaf_key(start)):
@@ -211,11 +239,7 @@ class Ledger:
 
     def event(self, index: int) -> Event:
         """The event of one entry. Raises LedgerError when there is no such entry, or it isn't an event."""
-        try:
-            document = json.loads(self._read(leaf_key(index), index))
-        except ValueError:
-            document = None
-        return from_openlineage(document).event
+        return self.recorded(index).event
 
     def checkpoint(self) -> str | None:
         """The newest checkpoint as a signed note, for an auditor to keep; None while the ledger is empty."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from audit.events import FACTS, DatasetRef, Event, EventKind
+from audit.events import FACTS, WITHOUT_CONTRACT, DatasetRef, Event, EventKind
 from audit.facts import DIGEST_TYPE, IDENTIFIER_TYPE, Name
 from core.errors import LedgerError
 
@@ -23,6 +23,7 @@ FACET_SCHEMA = f"{FACET_SCHEMA_ID}#/$defs/SluiceRunFacet"
 JOB_NAMESPACE = "sluice"
 _NO_CONTRACT_JOB = "catalog"
 
+# What isn't listed is OTHER: it belongs to no run.
 _EVENT_TYPES = {
     EventKind.RUN_STARTED: "START",
     EventKind.DATA_RECEIVED: "RUNNING",
@@ -32,11 +33,7 @@ _EVENT_TYPES = {
     EventKind.RELEASE_REVEALED: "RUNNING",
     EventKind.RUN_COMPLETED: "COMPLETE",
     EventKind.RUN_FAILED: "FAIL",
-    EventKind.CATALOG_READ: "OTHER",
     EventKind.QUARANTINE_SEALED: "RUNNING",
-    EventKind.QUARANTINE_OPENED: "OTHER",
-    EventKind.QUARANTINE_RELEASED: "OTHER",
-    EventKind.QUARANTINE_REMOVED: "OTHER",
 }
 
 
@@ -65,7 +62,7 @@ def to_openlineage(event: Event, at: datetime, salt: bytes) -> dict[str, Any]:
     if event.contract_id:
         facet["contract"] = contract
     return {
-        "eventType": _EVENT_TYPES[event.kind],
+        "eventType": _EVENT_TYPES.get(event.kind, "OTHER"),
         "eventTime": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "producer": PRODUCER,
         "schemaURL": EVENT_SCHEMA,
@@ -140,9 +137,7 @@ def facet_schema() -> dict[str, Any]:
 
 def _facts_of(kind: EventKind) -> Mapping[str, Any]:
     facts = FACTS[kind]
-    contract = (
-        {"not": {"required": ["contract"]}} if kind is EventKind.CATALOG_READ else {"required": ["contract"]}
-    )
+    contract = {"not": {"required": ["contract"]}} if kind in WITHOUT_CONTRACT else {"required": ["contract"]}
     return {
         "if": {"properties": {"kind": {"const": kind.value}}},
         "then": {

@@ -8,18 +8,19 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from audit.events import EventKind
 from audit.ledger import Receipt
-from catalog.delta import commit, remove_unnamed
+from catalog.delta import commit, remove, remove_unnamed
 from catalog.manifest import Manifests
 from catalog.query import Answer, answer
-from catalog.release import Release, ReleaseTable, Staged
+from catalog.release import Release, ReleaseTable, Staged, Withheld
 from catalog.staging import check, clear_unfinished, folder_name, locked, place, place_document
-from contracts.model import Contract
+from contracts.model import Contract, slug
 from core.clock import Clock, utc_now
 from core.errors import CatalogError, ConflictError, IntegrityError, InternalError, UsageError
 from core.folder import UNFIT
@@ -159,6 +160,46 @@ class Catalog:
                 published_at=self._clock(),
             )
 
+    def withhold(self, contract_id: str, why: Mapping[str, Withheld | None]) -> tuple[Release, ...]:
+        """Shows the contract's releases named in `why` to nobody any more, or again (None); gives those that changed, as they
+        are now. What was deleted stays withheld.
+
+        Raises UsageError for a release that the contract doesn't have, ConflictError when others publish under it.
+        """
+        with self._locked(slug(contract_id), self._lock_wait_s, f"under contract {contract_id}"):
+            manifest = self._manifests.of(slug(contract_id), contract_id)
+            before = {release.release: release.withheld for release in manifest.releases}
+            unknown = sorted(why.keys() - before.keys())
+            if unknown:
+                raise UsageError(
+                    f"Contract {contract_id} has no release {unknown[0]}.",
+                    remedy="See `sluice catalog list`.",
+                )
+            wanted = {name: said for name, said in why.items() if not _is_deleted(before[name])}
+            self._manifests.withhold(manifest, wanted)
+            now = self._manifests.of(slug(contract_id), contract_id).releases
+        return tuple(release for release in now if release.withheld != before[release.release])
+
+    def delete(self, release: str) -> tuple[ReleaseTable, ...]:
+        """Removes the files of a release that is withheld, for good; gives its tables, also when they were gone already.
+
+        A Delta table whose newest version it is gets an empty one after it, so that whoever opens the folder finds a table
+        without rows and not one with a file missing. Raises UsageError for a release that isn't withheld.
+        """
+        found = self.find(release)
+        if found is None or found.withheld is None:
+            raise UsageError(
+                f"Release {release} {'is shown' if found else 'is not there'}: only what is withheld is deleted.",
+                remedy="Suspend or terminate its contract first.",
+            )
+        name = slug(found.contract_id)
+        with self._locked(name, self._lock_wait_s, f"under contract {found.contract_id}"):
+            for table in found.tables:
+                remove(Path(table.uri), table.file, release=release)
+            manifest = self._manifests.of(name, found.contract_id)
+            self._manifests.withhold(manifest, {release: replace(found.withheld, deleted=True)})
+        return found.tables
+
     def sweep(self) -> int:
         """Removes the files that crashed runs staged or half wrote, and that no release came to name; gives how many.
 
@@ -180,7 +221,8 @@ class Catalog:
         return next((found for manifest in self._manifests if (found := manifest.find(release))), None)
 
     def releases(self, *, all: bool = False) -> tuple[Release, ...]:
-        """The current release of each contract, by the contract's slug; all: every release, oldest first in each."""
+        """The current release of each contract, by the contract's slug; all: every release, oldest first in each, also
+        those that are withheld."""
         manifests = list(self._manifests)
         if all:
             return tuple(release for manifest in manifests for release in manifest.releases)
@@ -258,6 +300,10 @@ class Catalog:
                     f"{manifest.contract_id}.",
                     remedy="Give the contract another id.",
                 )
+
+
+def _is_deleted(withheld: Withheld | None) -> bool:
+    return withheld is not None and withheld.deleted
 
 
 def _belongs(contract_id: str, contract_digest: str, contract: Contract) -> None:

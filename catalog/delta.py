@@ -19,7 +19,7 @@ from core.errors import CatalogError, ConflictError
 from core.files import sync
 from core.proof import TableFile
 
-RELEASE, SHA256 = "sluice.release", "sluice.sha256"
+RELEASE, SHA256, DELETED = "sluice.release", "sluice.sha256", "sluice.deleted"
 # Releases stay readable by version for as long as they're published; retention is a decision of its own.
 _KEEP = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -76,6 +76,40 @@ def remove_unnamed(folder: Path, named: Collection[str]) -> int:
     for file in left:
         file.unlink(missing_ok=True)
     return len(left)
+
+
+def remove(folder: Path, file: str, *, release: str) -> None:
+    """Removes a data file for good; where the table's newest version has it, an empty version comes after. May be done again.
+
+    Raises ConflictError when somebody else commits at the same time, CatalogError when the table can't be read.
+    """
+    table = open_table(folder)
+    if table is not None and file in files_of(table):
+        properties = CommitProperties(custom_metadata={DELETED: release}, max_commit_retries=0)
+        hooks = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+        try:
+            table.create_write_transaction(
+                [],
+                "overwrite",
+                table.schema(),
+                commit_properties=properties,
+                post_commithook_properties=hooks,
+            )
+        except CommitFailedError:
+            raise _overtaken(folder) from None
+        except (DeltaError, OSError, ValueError) as error:
+            raise _unreadable(folder, error) from None
+        emptied = open_table(folder)
+        if emptied is None or file in files_of(emptied):
+            raise _overtaken(folder)
+        _make_durable(folder / "_delta_log", int(emptied.version()))
+    try:
+        (folder / file).unlink(missing_ok=True)
+        sync(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_write(error, folder) from None
 
 
 def _is_newest(table: DeltaTable, file: TableFile, release: str) -> bool:

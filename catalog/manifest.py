@@ -1,7 +1,7 @@
 """One manifest a contract: which releases it has, and which is current. A release exists once it stands here.
 
 Readers resolve tables through it, so a release whose tables are committed in part is seen by nobody. It changes by
-compare-and-swap in the store; releases are only ever added.
+compare-and-swap in the store; releases are only ever added, and withheld when their contract no longer holds.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from catalog.release import Release, ReleaseTable
+from catalog.release import Release, ReleaseTable, Withheld
 from core.digest import canonical
 from core.errors import CatalogError, ConflictError
 from core.proof import prover
 from core.store import Entry, Store, Write
 
 PREFIX = "catalog/manifest/"
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, 2)  # 1 knew no releases that are withheld
 
 _release: Callable[..., Release] = prover(Release)
 
@@ -37,8 +38,8 @@ class Manifest:
 
     @property
     def current(self) -> Release | None:
-        """The release published last."""
-        return self.releases[-1] if self.releases else None
+        """The release published last, of those that are shown."""
+        return next((each for each in reversed(self.releases) if each.withheld is None), None)
 
     def find(self, release: str) -> Release | None:
         """The release of that name."""
@@ -80,17 +81,31 @@ class Manifests:
         Raises ConflictError, and changes nothing, when the manifest isn't the one that was read any more.
         """
         release = _release(**fields)
-        grown = replace(manifest, releases=(*manifest.releases, release))
-        key = PREFIX + manifest.slug
+        self._write(replace(manifest, releases=(*manifest.releases, release)))
+        return release
+
+    def withhold(self, manifest: Manifest, why: Mapping[str, Withheld | None]) -> None:
+        """Flips the manifest to one in which each release named in `why` is withheld so, or shown again (None).
+
+        Raises ConflictError, and changes nothing, when the manifest isn't the one that was read any more.
+        """
+        changed = tuple(
+            _release(**{**vars(each), "withheld": why[each.release]}) if each.release in why else each
+            for each in manifest.releases
+        )
+        if changed != manifest.releases:
+            self._write(replace(manifest, releases=changed))
+
+    def _write(self, grown: Manifest) -> None:
+        key = PREFIX + grown.slug
         try:
-            self._store.commit([Write(key, self._encode(grown), manifest.version)])
+            self._store.commit([Write(key, self._encode(grown), grown.version)])
         except ConflictError:
             raise ConflictError(
-                f"Another release of {manifest.contract_id} was published at the same moment.",
+                f"The releases of {grown.contract_id} changed at the same moment.",
                 where=key,
                 remedy="Run again: it takes the new state as it is.",
             ) from None
-        return release
 
     def _encode(self, manifest: Manifest) -> bytes:
         return canonical(
@@ -109,6 +124,7 @@ class Manifests:
             "digest": release.digest,
             "receipt": release.receipt,
             "published_at": release.published_at.isoformat(),
+            **({"withheld": _withheld_json(release.withheld)} if release.withheld else {}),
             "tables": [
                 {
                     "name": table.name,
@@ -127,7 +143,7 @@ class Manifests:
         slug = entry.key.removeprefix(PREFIX)
         try:
             document = json.loads(entry.value)
-            if document["format"] != FORMAT:
+            if document["format"] not in _FORMATS:
                 raise CatalogError(
                     f"The manifest of `{slug}` has format {document['format']}; this Sluice knows {FORMAT}.",
                     remedy="Run the newer Sluice that wrote it.",
@@ -151,6 +167,7 @@ class Manifests:
             digest=value["digest"],
             receipt=value["receipt"],
             published_at=datetime.fromisoformat(value["published_at"]),
+            withheld=_withheld_from(value.get("withheld")),
             tables=tuple(
                 ReleaseTable(
                     name=table["name"],
@@ -163,3 +180,15 @@ class Manifests:
                 for table in value["tables"]
             ),
         )
+
+
+def _withheld_json(withheld: Withheld) -> dict[str, Any]:
+    return {"why": withheld.why, "since": withheld.since.isoformat(), "deleted": withheld.deleted}
+
+
+def _withheld_from(value: Mapping[str, Any] | None) -> Withheld | None:
+    if value is None:
+        return None
+    return Withheld(
+        why=value["why"], since=datetime.fromisoformat(value["since"]), deleted=bool(value["deleted"])
+    )

@@ -21,7 +21,7 @@ from catalog.delta import files_of, open_table
 from catalog.manifest import Manifest
 from catalog.release import Release, ReleaseTable
 from core.digest import file_digest
-from core.errors import IntegrityError, UsageError
+from core.errors import CatalogError, IntegrityError, UsageError
 from core.sql import quoted
 
 _OWN_SCHEMAS = {"main", "temp", "pg_catalog", "information_schema", "system", "memory"}
@@ -132,8 +132,10 @@ def _named(names: set[tuple[str, str]], manifests: Sequence[Manifest]) -> _Read:
     for manifest in manifests:
         by_schema.update({release.release: release for release in manifest.releases})
     for manifest in manifests:
-        if manifest.current is not None and manifest.slug not in _OWN_SCHEMAS:
-            by_schema.setdefault(manifest.slug, manifest.current)
+        # Under the contract's own name the newest that is shown; when none is, the newest, to be told why.
+        newest = manifest.current or next(reversed(manifest.releases), None)
+        if newest is not None and manifest.slug not in _OWN_SCHEMAS:
+            by_schema.setdefault(manifest.slug, newest)
     read: dict[tuple[str, str], tuple[Release, ReleaseTable]] = {}
     for schema, name in sorted(names):
         if not schema or schema.lower() in _OWN_SCHEMAS:
@@ -142,7 +144,16 @@ def _named(names: set[tuple[str, str]], manifests: Sequence[Manifest]) -> _Read:
         if release is None:
             raise UsageError(
                 f"There is no published release `{schema}`.",
-                remedy=f"There are: {_listed(by_schema)}. See `sluice catalog list`.",
+                remedy=f"There are: {_listed(_shown(by_schema))}. See `sluice catalog list`.",
+            )
+        if release.withheld is not None:
+            raise CatalogError(
+                f"Release {release.release} isn't shown: its contract is {release.withheld.why} "
+                f"since {release.withheld.since:%Y-%m-%d %H:%M} UTC.",
+                where=f"contract {release.contract_id}",
+                remedy="`sluice contract show` tells who may change that.",
+                contract=release.contract_id,
+                why=release.withheld.why,
             )
         table = next((t for t in release.tables if t.name == name), None) or next(
             (t for t in release.tables if t.name.lower() == name.lower()), None
@@ -154,6 +165,10 @@ def _named(names: set[tuple[str, str]], manifests: Sequence[Manifest]) -> _Read:
             )
         read[schema.lower(), table.name] = (release, table)
     return read
+
+
+def _shown(by_schema: Mapping[str, Release]) -> list[str]:
+    return [name for name, release in by_schema.items() if release.withheld is None]
 
 
 def _attach(con: duckdb.DuckDBPyConnection, read: _Read) -> None:

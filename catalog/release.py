@@ -44,10 +44,23 @@ class ReleaseTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Withheld:
+    """Why a release isn't shown. why: how its contract stands, in one word; since: from when on.
+
+    deleted: its files are removed too; nothing brings it back.
+    """
+
+    why: str
+    since: datetime
+    deleted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Release(Sealed):
     """A published release, as its contract's manifest says. Built by `catalog.manifest` only.
 
     receipt: the name of the ledger's receipt for its staging. digest: the staged set's, as that receipt has it.
+    withheld: why nobody is shown it, while that is so.
     """
 
     contract_id: str
@@ -58,6 +71,7 @@ class Release(Sealed):
     tables: tuple[ReleaseTable, ...]
     receipt: str
     published_at: datetime
+    withheld: Withheld | None = None
 
     def as_json(self) -> dict[str, object]:
         """The release as `sluice catalog list --json` gives it."""
@@ -71,4 +85,5 @@ class Release(Sealed):
             ],
             "receipt": self.receipt,
             "published_at": self.published_at.isoformat(),
+            **({"withheld": self.withheld.why} if self.withheld else {}),
         }

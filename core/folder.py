@@ -12,7 +12,9 @@ from core.errors import UsageError
 
 UNFIT = frozenset("%[]?#|^\\")  # delta-rs makes a URL of the path: it would take these for escapes, or break
 # What a hall puts into its folder (docs/settings.md); the database has companions whose names begin with its own.
-_FOLDERS = frozenset({"airflow", "catalog", "keys", "quarantine", "runs"})
+_FOLDERS = frozenset(
+    {"agreements", "airflow", "catalog", "keys", "quarantine", "registry", "registry-root.json", "runs"}
+)
 _DATABASE = "state.sqlite"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from audit.events import EventKind
 from audit.note import VerifierKey
 from audit.verify import verify
+from catalog.release import Release
 from core.digest import file_digest
 from core.errors import IntegrityError, LedgerError
 from pipeline.home import Home
@@ -31,7 +32,7 @@ class Attested:
 
 
 def attest(home: Home, *, kept: Sequence[str] = (), key: str | None = None) -> Attested:
-    """Checks the ledger and every release that readers can see.
+    """Checks the ledger and every release: of what readers can see or could again, each file; of what was deleted, that it's gone.
 
     kept: checkpoints that the auditor saved. key: the verifier key that the auditor has, else the hall's own.
     Raises LedgerError or IntegrityError at the first thing that doesn't hold.
@@ -56,6 +57,7 @@ def attest(home: Home, *, kept: Sequence[str] = (), key: str | None = None) -> A
                     where=str(documents.get(name, home.settings.catalog)),
                     remedy="Put back the recorded one from a copy; what it says can't be relied on.",
                 )
+        gone = _is_deleted(release, home)
         for table in release.tables:
             path = Path(table.uri) / table.file
             if staged.get(table.name, {}).get("sha256") != table.sha256:
@@ -64,6 +66,9 @@ def attest(home: Home, *, kept: Sequence[str] = (), key: str | None = None) -> A
                     remedy="Take the release out of circulation; find out who wrote the catalog's manifest.",
                     index=receipt.index,
                 )
+            if gone:
+                _refuse_left(path, release.release)
+                continue
             if not path.is_file() or file_digest(path) != table.sha256:
                 raise IntegrityError(
                     f"The published file of `{table.name}` in {release.release} is not the one that was recorded.",
@@ -79,3 +84,24 @@ def attest(home: Home, *, kept: Sequence[str] = (), key: str | None = None) -> A
         root=verified.root.hex(),
         key=str(verifier),
     )
+
+
+def _is_deleted(release: Release, home: Home) -> bool:
+    """Whether the release's files are to be gone: the manifest says so, and so must the ledger."""
+    if release.withheld is None or not release.withheld.deleted:
+        return False
+    if home.ledger.receipt_for(EventKind.RELEASE_DELETED, release.release) is None:
+        raise LedgerError(
+            f"The manifest says that release {release.release} is deleted, and the ledger doesn't.",
+            remedy="`sluice housekeeping` completes a deletion that was cut off; otherwise find out who wrote the manifest.",
+        )
+    return True
+
+
+def _refuse_left(path: Path, release: str) -> None:
+    if path.exists():
+        raise IntegrityError(
+            f"A file of release {release}, which was deleted, is there again.",
+            where=str(path),
+            remedy="Remove it, and find out who put it back.",
+        )

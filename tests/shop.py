@@ -6,6 +6,8 @@ import csv
 import random
 from pathlib import Path
 
+from tests.declared import declared
+
 CONTRACT = """\
 apiVersion: v3.1.0
 kind: DataContract
@@ -99,7 +101,7 @@ def open_shop(folder: Path, *, seed: int = 7) -> Path:
                 [raw_member(rng.randrange(MEMBERS + 30)), rng.choice(["tea", "rice", "soap"]), pieces, day]
             )
     contract = folder / "small-shop.odcs.yaml"
-    contract.write_text(CONTRACT, encoding="utf-8")
+    contract.write_text(declared(CONTRACT), encoding="utf-8")
     return contract
 
 

@@ -54,9 +54,7 @@ def environment(settings: Settings, base: Mapping[str, str], *, dags: Path = DAG
     return env | {
         "AIRFLOW_HOME": str(settings.airflow),
         "AIRFLOW_CONFIG": str(settings.airflow / "airflow.cfg"),
-        "SLUICE_HOME": str(settings.home),
-        "SLUICE_CONTRACTS": str(settings.contracts),
-        "SLUICE_PLATFORM_KEY": str(settings.platform_key or ""),
+        **settings.as_env(),
         "NO_PROXY": direct,
         "no_proxy": direct,
         "PYTHONPATH": os.pathsep.join(filter(None, (base.get("PYTHONPATH"), str(dags.parent)))),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.events import FACTS, DatasetRef, Event, EventKind
+from audit.events import FACTS, WITHOUT_CONTRACT, DatasetRef, Event, EventKind
 from audit.facts import (
     DIGEST_TYPE,
     IDENTIFIER_TYPE,
@@ -35,6 +35,12 @@ CONTRACT: dict[str, str] = {
     "contract_version": "1.0.0",
     "contract_digest": "cd" * 32,
 }
+SAID: dict[str, Any] = {
+    "digest": "ab" * 32,
+    "mark": "cd" * 32,
+    "by": "urn:uscc:91110000600037341L",
+    "side": "provider",
+}
 NEEDED: dict[EventKind, dict[str, Any]] = {
     EventKind.DATA_RECEIVED: {"digest": "ab" * 32, "rows": {"订单": 3}},
     EventKind.DATA_VALIDATED: {"checks": 3, "quarantined": {}},
@@ -57,11 +63,41 @@ NEEDED: dict[EventKind, dict[str, Any]] = {
     EventKind.QUARANTINE_OPENED: {"tables": {"订单": 3}},
     EventKind.QUARANTINE_RELEASED: {"tables": {"订单": 3}, "form": "parquet"},
     EventKind.QUARANTINE_REMOVED: {"digest": "ab" * 32, "why": "expired"},
+    **{
+        key: {**SAID, "terms": "ef" * 32}
+        for key in (EventKind.CONTRACT_REQUESTED, EventKind.CONTRACT_OFFERED, EventKind.CONTRACT_ACCEPTED)
+    },
+    **{
+        key: {**SAID, "agreement": "ef" * 32, "envelope": "01" * 32, "marks": ["23" * 32]}
+        for key in (EventKind.CONTRACT_AGREED, EventKind.CONTRACT_VERIFIED, EventKind.CONTRACT_FINALIZED)
+    },
+    EventKind.NEGOTIATION_TERMINATED: SAID,
+    **{
+        key: {**SAID, "agreement": "ef" * 32}
+        for key in (EventKind.CONTRACT_SUSPENDED, EventKind.CONTRACT_RESUMED, EventKind.CONTRACT_TERMINATED)
+    },
+    **{
+        key: {"agreement": "ef" * 32, "since": "2026-12-31T00:00:00+00:00"}
+        for key in (EventKind.CONTRACT_EXPIRED, EventKind.CONTRACT_SUPERSEDED)
+    },
+    EventKind.CONTRACT_FORGOTTEN: {"agreement": "ef" * 32, "fingerprint": "ab" * 32},
+    EventKind.RELEASE_HIDDEN: {
+        "release": "r1",
+        "why": "suspended",
+        "since": "2026-12-31T00:00:00+00:00",
+    },
+    EventKind.RELEASE_SHOWN: {"release": "r1"},
+    EventKind.RELEASE_DELETED: {
+        "release": "r1",
+        "tables": {"订单": {"version": 0, "rows": 3, "files": 1, "sha256": "ef" * 32}},
+        "agreement": "ef" * 32,
+    },
+    EventKind.REGISTRY_TRUSTED: {"digest": "ab" * 32, "version": 2, "root": 1},
 }
 
 
 def _event(kind: EventKind, **changes: Any) -> Event:
-    contract = {} if kind is EventKind.CATALOG_READ else CONTRACT
+    contract = {} if kind in WITHOUT_CONTRACT else CONTRACT
     fields: dict[str, Any] = {
         "run_id": RUN,
         "subject": "r1",

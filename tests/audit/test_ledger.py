@@ -352,3 +352,24 @@ def test_a_row_changed_by_plain_sql_is_found(
         ledger.receipt_for("release.staged", "r0")
     with pytest.raises(LedgerError):
         verify(SqliteStore(path), key)
+
+
+def test_what_was_told_of_a_kind_comes_in_the_logs_order(ledger: Ledger, staged: MakeEvent) -> None:
+    for release in ("shop/2", "shop/10", "other/1", "shop/1", "shopping/1"):
+        ledger.append(staged(release))
+    told = ledger.told(EventKind.RELEASE_STAGED, "shop/")
+    assert [each.recorded.event.subject for each in told] == ["shop/2", "shop/10", "shop/1"]
+    assert [each.receipt.index for each in told] == [0, 1, 3]
+    assert told[0].recorded.at < told[1].recorded.at
+    assert ledger.told(EventKind.RELEASE_REVEALED, "shop/") == ()
+
+
+def test_nothing_is_told_by_a_changed_leaf(
+    loose_ledger: Ledger, store: SqliteStore, staged: MakeEvent
+) -> None:
+    loose_ledger.append(staged("shop/1"))
+    entry = store.get(leaf_key(0))
+    assert entry is not None
+    store.commit([Write(leaf_key(0), entry.value.replace(b"shop/1", b"shop/2"), entry.version)])
+    with pytest.raises(LedgerError):
+        loose_ledger.told(EventKind.RELEASE_STAGED, "shop/")

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing import Registry, Resource
 
-from audit.events import DatasetRef, Event, EventKind
+from audit.events import FACTS, WITHOUT_CONTRACT, DatasetRef, Event, EventKind
+from audit.facts import Bound, Count, FactType, ListOf, MapOf, Name, Record, Share, Text
 from audit.lineage import facet_schema, from_openlineage, to_openlineage
 from core.digest import canonical
 from core.errors import LedgerError
@@ -33,57 +34,35 @@ IDS = st.from_regex(r"[a-z0-9][A-Za-z0-9._:/@+-]{0,9}", fullmatch=True)
 WINDOWS = st.fixed_dictionaries(
     {}, optional={side: st.none() | st.just("2026-01-01T00:00:00+00:00") for side in ("start", "end")}
 )
-FACTS: dict[EventKind, st.SearchStrategy[dict[str, Any]]] = {
-    EventKind.RUN_STARTED: st.fixed_dictionaries({}, optional={"window": WINDOWS}),
-    EventKind.DATA_RECEIVED: st.fixed_dictionaries(
-        {"digest": DIGESTS, "rows": st.dictionaries(NAMES, COUNTS, max_size=3)},
-        optional={"connector": st.just("files"), "window": WINDOWS},
-    ),
-    EventKind.DATA_VALIDATED: st.fixed_dictionaries(
-        {"checks": COUNTS, "quarantined": st.dictionaries(NAMES, COUNTS)}
-    ),
-    EventKind.DATA_ANONYMIZED: st.fixed_dictionaries(
-        {"tables": st.dictionaries(NAMES, COUNTS, max_size=3)},
-        optional={
-            "k": COUNTS,
-            "l_reached": COUNTS,
-            "ncp": SHARES,
-            "risk_mean": SHARES,
-            "unique_after": SHARES,
-        },
-    ),
-    EventKind.RELEASE_STAGED: st.fixed_dictionaries(
-        {
-            "release": IDS,
-            "digest": DIGESTS,
-            "tables": st.dictionaries(
-                NAMES, st.fixed_dictionaries({"sha256": DIGESTS, "rows": COUNTS}), max_size=3
-            ),
-        }
-    ),
-    EventKind.RELEASE_REVEALED: st.fixed_dictionaries(
-        {"release": IDS, "tables": st.dictionaries(NAMES, COUNTS)}
-    ),
-    EventKind.RUN_COMPLETED: st.fixed_dictionaries({}, optional={"release": IDS}),
-    EventKind.RUN_FAILED: st.just({"step": "validate", "error": "QualityError"}),
-    EventKind.CATALOG_READ: st.fixed_dictionaries(
-        {"releases": st.lists(IDS, max_size=3), "tables": st.lists(NAMES, max_size=3), "rows": COUNTS}
-    ),
-    EventKind.QUARANTINE_SEALED: st.fixed_dictionaries(
-        {
-            "digest": DIGESTS,
-            "release": IDS,
-            "tables": st.dictionaries(NAMES, COUNTS),
-            "until": st.just("2026-12-31T00:00:00+00:00"),
-            "key": st.sampled_from(["hall", "platform"]),
-        }
-    ),
-    EventKind.QUARANTINE_OPENED: st.fixed_dictionaries({"tables": st.dictionaries(NAMES, COUNTS)}),
-    EventKind.QUARANTINE_RELEASED: st.fixed_dictionaries(
-        {"tables": st.dictionaries(NAMES, COUNTS), "form": st.just("csv")}
-    ),
-    EventKind.QUARANTINE_REMOVED: st.fixed_dictionaries({"digest": DIGESTS, "why": st.just("expired")}),
-}
+
+
+def _values(type_: FactType) -> st.SearchStrategy[Any]:
+    """Anything that a fact of this type may be."""
+    match type_:
+        case Text():
+            return st.from_regex(type_.pattern, fullmatch=True)
+        case Bound():
+            return st.none() | st.just("2026-12-31T00:00:00+00:00")
+        case MapOf():
+            return st.dictionaries(NAMES, _values(type_.of), max_size=3)
+        case ListOf():
+            return st.lists(_values(type_.of), max_size=3)
+        case Record():
+            fields = {name: _values(of) for name, of in type_.fields}
+            return (
+                st.fixed_dictionaries({}, optional=fields) if type_.partial else st.fixed_dictionaries(fields)
+            )
+    return {Name: NAMES, Count: COUNTS, Share: SHARES}[type(type_)]
+
+
+def _facts(kind: EventKind) -> st.SearchStrategy[dict[str, Any]]:
+    declared = {name: (_values(fact.type), fact.needed) for name, fact in FACTS[kind].items()}
+    return st.fixed_dictionaries(
+        {name: values for name, (values, needed) in declared.items() if needed},
+        optional={name: values for name, (values, needed) in declared.items() if not needed},
+    )
+
+
 REFS = st.lists(st.builds(DatasetRef, NAMES, NAMES), max_size=2).map(tuple)
 
 
@@ -95,10 +74,10 @@ def events(draw: Callable[..., Any]) -> Event:
         kind=kind,
         run_id=str(draw(st.uuids())),
         subject=draw(IDS),
-        facts=draw(FACTS[kind]),
+        facts=draw(_facts(kind)),
         inputs=draw(REFS),
         outputs=draw(REFS),
-        **({} if kind is EventKind.CATALOG_READ else contract),
+        **({} if kind in WITHOUT_CONTRACT else contract),
     )
 
 

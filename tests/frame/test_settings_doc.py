@@ -106,6 +106,15 @@ def test_each_setting_has_the_default_that_is_written() -> None:
         assert f"`{place.relative_to(base.resolve())}`" in defaults.pop(name)
     assert settings.platform_key is None
     assert defaults.pop("SLUICE_PLATFORM_KEY").startswith("none: ")
+    for name, place in (
+        ("SLUICE_REGISTRY", settings.registry),
+        ("SLUICE_REGISTRY_ROOT", settings.trusted_root),
+    ):
+        assert defaults.pop(name) == f"`{place.relative_to(settings.home)}` in `SLUICE_HOME`"
+    assert settings.key_backups == ()
+    assert defaults.pop("SLUICE_KEY_BACKUPS") == "none"
+    assert settings.thresholds is None
+    assert defaults.pop("SLUICE_THRESHOLDS") == "the numbers that ship"
     assert defaults == {}, "a setting that this test doesn't know: hold its default against the code here"
 
 
@@ -118,6 +127,16 @@ def test_the_places_in_the_home_are_those_of_the_settings() -> None:
     section = DOC.partition("## What lies in `SLUICE_HOME`\n")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)) == sorted(named)
     assert len(PLACES) >= 6
+
+
+def test_another_process_gets_the_same_settings() -> None:
+    told = {name: f"/some where/{name.lower()}" for name in rows("Settings")} | {
+        "SLUICE_KEY_BACKUPS": "/one:/an other"
+    }
+    settings = Settings.from_env(told)
+    assert settings.as_env() == told
+    assert Settings.from_env(settings.as_env()) == settings
+    assert Settings.from_env(Settings.from_env({}).as_env()) == Settings.from_env({})
 
 
 @pytest.mark.parametrize("name", rows("For `make`"))

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,16 +20,22 @@ import pyarrow as pa
 
 from catalog.release import Release
 from cli.main import main
+from contracts.life.negotiation import Side
+from contracts.life.state import Turn
 from contracts.shelf import find_contract
 from core.digest import file_digest
 from core.errors import ExitCode
 from core.settings import Settings
+from pipeline.agreements.desk import Desk
+from pipeline.agreements.effects import settle
 from pipeline.home import Home
 from privacy.pseudonym import pseudonymize
 from privacy.subjects import pseudonym_key
+from tests import signed
 from tests.shop import open_shop, raw_member
 
 CONTRACT, KILLED = "small-shop", 9
+GOODS = (Path(__file__).parent.parent / "data" / "goods.odcs.yaml").read_text(encoding="utf-8")
 # Two windows that are published, one that clashes with both and is refused, one whose run was killed on the way.
 PUBLISHED = (("2026-01-01", "2026-05-01"), ("2026-05-01", "2026-09-01"))
 REFUSED, CUT_OFF = ("2026-03-01", "2026-06-01"), ("2026-09-01", "2027-01-01")
@@ -112,9 +119,36 @@ def live(hall: Hall) -> dict[str, Any]:
     [taken, *_] = [each["id"] for each in hall.ask("quarantine", "list")]
     hall.ask("quarantine", "show", taken, "--rows", "1")
     hall.ask("quarantine", "release", taken, "--to", str(hall.folder / "handed out"))
+    _agree(hall)
     held = what_holds(hall)
     hall.cut_off(CUT_OFF)
     return held
+
+
+def _agree(hall: Hall) -> None:
+    """Contracts come, are stopped, and go: the shop's, which holds in the end, and one over its goods that doesn't."""
+    (hall.shop / "data" / "goods.csv").write_text("id,name\n1,tea\n2,rice\n3,soap\n", encoding="utf-8")
+    settings = hall.open().settings
+    settle(hall.open())  # nothing is signed yet
+    signed.trust(settings)
+    home = hall.open()
+    shop = signed.conclude(home, hall.shop / f"{CONTRACT}.odcs.yaml").made.id
+    settle(home)
+    desk = Desk(home)
+    for turn in (Turn.SUSPEND, Turn.RESUME):
+        desk.turn(shop, turn, side=Side.CONSUMER, signer=signed.KEYS[Side.CONSUMER])
+        settle(home)
+    for version, span in (("1.0.0", 36_500), ("2.0.0", 9_000)):  # the second is over before it's concluded
+        goods = hall.shop / "goods-list.odcs.yaml"
+        goods.write_text(GOODS.replace("version: 1.0.0", f"version: {version}"), encoding="utf-8")
+        made = signed.conclude(home, goods, end=signed.ALWAYS[0] + timedelta(days=span)).made
+        if span > 10_000:
+            hall.ask("run", "goods-list")
+        settle(home)
+    signed.begin(home, goods, side=Side.CONSUMER, version="3.0.0", ended=True)
+    desk.turn(made.id, Turn.TERMINATE, side=Side.PROVIDER, signer=signed.KEYS[Side.PROVIDER])
+    settle(home)
+    goods.unlink()
 
 
 def what_holds(hall: Hall) -> dict[str, Any]:
@@ -122,7 +156,8 @@ def what_holds(hall: Hall) -> dict[str, Any]:
     releases = hall.ask("catalog", "list", "--all")
     names = [each["release"] for each in releases]
     asked = [[word.format(release=name) for word in words] for name in names for words in ASKED]
-    queries = [query.format(release=name) for name in names for query in QUERIES]
+    shown = [each["release"] for each in releases if "withheld" not in each]
+    queries = [query.format(release=name) for name in shown for query in QUERIES]
     answers = [{"sql": sql, "rows": hall.ask("catalog", "query", sql)} for sql in queries]
     told = [{"words": words, "answer": _without_uris(hall.ask(*words))} for words in _once(asked)]
     home = hall.open()

@@ -1,0 +1,263 @@
+"""Where contracts are negotiated in a hall: a file from the other party is taken in, ours is written.
+
+    agreements/<contract's slug>/<negotiation>.json     the dossier: all that was said, mode 0600
+
+A dossier is checked whole each time (`contracts.life.dossier`), and held against the ledger: what this hall has recorded of a
+negotiation is the beginning of every dossier of it that it takes, so that nobody tells two halls two stories unseen.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts.agreement.lacks import lacks
+from contracts.agreement.model import Agreement
+from contracts.agreement.read import read_agreement
+from contracts.agreement.values import Grade
+from contracts.life import talk
+from contracts.life.dossier import ContractName, Dossier, Negotiation, replay
+from contracts.life.negotiation import Act, Phase, Side
+from contracts.life.state import Turn
+from contracts.life.version import order
+from contracts.model import Contract, slug
+from contracts.odcs import load_contract
+from contracts.parties.registry import Registry
+from core.algorithms import Signs
+from core.errors import ContractError, StateError, UsageError
+from core.files import write_whole
+from core.ids import is_uuid
+from core.lock import exclusive
+from pipeline.agreements.log import Logged, logged, moments, record
+from pipeline.agreements.registry import trusted_registry
+from pipeline.home import Home
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDesk:
+    """A dossier that holds. contract: read from it; path: where the hall keeps it, and what is sent to the other party.
+
+    grade: the recipient's, as the registry has it now; None when it isn't in it any more.
+    """
+
+    dossier: Dossier
+    contract: Contract
+    made: Negotiation
+    path: Path
+    grade: Grade | None
+
+
+class Desk:
+    """The negotiations of a hall. Safe for several processes at once; the registry is the one of when it's first needed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._root = home.settings.agreements
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The party registry, read and verified once for this desk."""
+        if self._registry is None:
+            self._registry = trusted_registry(self._home)
+        return self._registry
+
+    def begin(
+        self,
+        contract: bytes,
+        offer: Mapping[str, Any],
+        *,
+        side: Side,
+        assigner: str,
+        assignee: str,
+        signer: Signs,
+    ) -> OnDesk:
+        """The first word about a contract, in the ledger and on the desk. contract: the ODCS file's bytes; offer: an ODRL offer."""
+        read = _read(contract)
+        dossier = talk.begin(
+            contract,
+            _name(read),
+            offer,
+            negotiation=str(uuid.uuid4()),
+            side=side,
+            assigner=assigner,
+            assignee=assignee,
+            signer=signer,
+        )
+        return self.take(dossier.to_bytes())
+
+    def counter(
+        self, negotiation: str, contract: bytes, offer: Mapping[str, Any], *, side: Side, signer: Signs
+    ) -> OnDesk:
+        """Other terms, or another text of the contract."""
+        now = self.open(negotiation)
+        dossier = talk.counter(
+            now.dossier, now.made, contract, _name(_read(contract)), offer, side=side, signer=signer
+        )
+        return self.take(dossier.to_bytes())
+
+    def sign(self, negotiation: str, *, side: Side, signer: Signs) -> OnDesk:
+        """Our next step towards the conclusion: accept, agree (our signature), verify (our signature) or finalize."""
+        now = self.open(negotiation)
+        return self.take(
+            talk.carry_on(now.dossier, now.made, side=side, signer=signer, now=self._home.clock()).to_bytes()
+        )
+
+    def end(self, negotiation: str, *, side: Side, signer: Signs, reason: str = "") -> OnDesk:
+        """Stops: a negotiation that isn't concluded comes to nothing, a contract that is gets terminated."""
+        now = self.open(negotiation)
+        if now.made.phase is Phase.FINALIZED:
+            return self.turn(negotiation, Turn.TERMINATE, side=side, signer=signer, reason=reason)
+        reasons = (reason,) if reason else ()
+        return self.take(
+            talk.end(now.dossier, now.made, side=side, signer=signer, reasons=reasons).to_bytes()
+        )
+
+    def turn(self, negotiation: str, what: Turn, *, side: Side, signer: Signs, reason: str = "") -> OnDesk:
+        """Suspends, resumes or terminates a contract that is concluded."""
+        now = self.open(negotiation)
+        return self.take(
+            talk.turn(now.dossier, now.made, what, side=side, signer=signer, reason=reason).to_bytes()
+        )
+
+    def take(self, data: bytes) -> OnDesk:
+        """A dossier as it came, or as we made it: checked, recorded in the ledger word by word, and kept.
+
+        Raises ContractError for what doesn't hold, for one that tells another story than this hall has recorded, and for a
+        version that isn't later than the one that was in force.
+        """
+        dossier = Dossier.parse(data)
+        contract = _read(dossier.contract)
+        registry = self.registry
+        self._root.mkdir(mode=0o700, exist_ok=True)
+        with exclusive(
+            self._root / "desk.lock",
+            wait_s=30.0,
+            what="Another process works on this hall's contracts right now.",
+        ):
+            log = logged(self._home, contract.id)
+            made = replay(dossier, _name(contract), parties=registry.parties, at=moments(self._home, log))
+            _same_story(made, log)
+            _no_way_back(made, log)
+            if made.phase in (Phase.REQUESTED, Phase.OFFERED):
+                _whole(self._proposed(made))
+            path = self._path(contract.id, made.id)
+            try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                # Before the ledger speaks of it: what is recorded can always be shown.
+                write_whole(path, data)
+            except OSError as error:
+                raise StateError(
+                    f"The contract's file can't be kept ({error.strerror or type(error).__name__}).",
+                    where=str(path),
+                    remedy="Check that SLUICE_HOME is writable and its disk has room; then do it again.",
+                ) from None
+            for said in made.said[len(log.of(made.id)) :]:
+                record(said, made, dossier.signatures, self._home, registry=registry.version)
+        return self._on_desk(dossier, contract, made, path)
+
+    def open(self, negotiation: str) -> OnDesk:
+        """A dossier that this hall keeps, checked again. Raises UsageError when there's none, ContractError, IntegrityError."""
+        path = self._find(negotiation)
+        return self._checked(path.read_bytes(), path)
+
+    def look(self, data: bytes) -> OnDesk:
+        """A dossier as it came, checked and neither recorded nor kept. Raises what `take` does."""
+        return self._checked(data, None)
+
+    def proposed(self, on_desk: OnDesk) -> Agreement:
+        """The agreement that the terms put forward last would become, if it were made now."""
+        return self._proposed(on_desk.made)
+
+    def _proposed(self, made: Negotiation) -> Agreement:
+        return read_agreement(talk.agreement_of(made, self._home.clock()))
+
+    def _checked(self, data: bytes, path: Path | None) -> OnDesk:
+        dossier = Dossier.parse(data)
+        contract = _read(dossier.contract)
+        log = logged(self._home, contract.id)
+        made = replay(dossier, _name(contract), parties=self.registry.parties, at=moments(self._home, log))
+        _same_story(made, log)
+        return self._on_desk(dossier, contract, made, path or self._path(contract.id, made.id))
+
+    def _on_desk(self, dossier: Dossier, contract: Contract, made: Negotiation, path: Path) -> OnDesk:
+        recipient = self.registry.parties.get(made.assignee)
+        return OnDesk(
+            dossier=dossier,
+            contract=contract,
+            made=made,
+            path=path,
+            grade=recipient.grade if recipient else None,
+        )
+
+    def _path(self, contract_id: str, negotiation: str) -> Path:
+        return self._root / slug(contract_id) / f"{negotiation}.json"
+
+    def _find(self, negotiation: str) -> Path:
+        found = sorted(self._root.glob(f"*/{negotiation}.json")) if is_uuid(negotiation) else []
+        if not found:
+            raise UsageError(
+                "No such negotiation is on this hall's desk.",
+                where=str(self._root),
+                remedy="`sluice contract list` shows those that are.",
+            )
+        return found[0]
+
+
+def _read(contract: bytes) -> Contract:
+    """The contract in an ODCS file's bytes. Raises ContractError."""
+    with tempfile.TemporaryDirectory(prefix="sluice-contract-") as folder:
+        path = Path(folder) / "contract.odcs.yaml"
+        path.write_bytes(contract)
+        return load_contract(path)
+
+
+def _name(contract: Contract) -> ContractName:
+    return ContractName(id=contract.id, version=contract.version, digest=contract.digest)
+
+
+def _whole(agreement: Agreement) -> None:
+    """Nothing is put forward that could never open a door: all of it is understood, and no limit lacks."""
+    found = lacks(agreement)
+    if found:
+        first = found[0]
+        raise ContractError(
+            first.what, where=f"clause {first.clause}", remedy=first.remedy, clause=first.clause
+        )
+
+
+def _same_story(made: Negotiation, log: Logged) -> None:
+    """What the ledger holds of the negotiation is the beginning of what the dossier says."""
+    known = [each.digest for each in log.of(made.id)]
+    told = [said.digest for said in made.said]
+    if told[: len(known)] != known:
+        shorter = known[: len(told)] == told
+        raise ContractError(
+            "The file ends before what this hall has recorded."
+            if shorter
+            else "The file tells another story of this negotiation than this hall has recorded.",
+            where=f"negotiation {made.id}",
+            remedy="Ask for the newest file."
+            if shorter
+            else "Keep both: somebody signed two things for one. Negotiate anew with who can explain it.",
+        )
+
+
+def _no_way_back(made: Negotiation, log: Logged) -> None:
+    """No version is agreed to that isn't later than every one that was concluded before."""
+    if made.phase is Phase.TERMINATED or any(each.what is Act.FINALIZE for each in log.of(made.id)):
+        return
+    concluded = [each for each in log.happenings if each.what is Act.FINALIZE]
+    if not concluded:
+        return
+    highest = max(concluded, key=lambda each: order(each.version))
+    if order(made.contract_version) <= order(highest.version):
+        raise ContractError(
+            f"Version {made.contract_version} isn't later than {highest.version}, which was concluded before.",
+            where=f"contract {made.contract_id}",
+            remedy="Give the contract a higher version: an older one never comes back.",
+        )

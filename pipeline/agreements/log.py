@@ -1,0 +1,137 @@
+"""What the ledger holds of contracts: each saying as an event, and the events as happenings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from audit.events import Event, EventKind
+from audit.ledger import Told
+from contracts.life.dossier import At, Negotiation, Said
+from contracts.life.negotiation import Act, Side
+from contracts.life.state import Happening, Turn
+from contracts.parties.moment import Held, Moment, Unheld
+from contracts.signing.dsse import Envelope
+from core.digest import document_digest, sha256_hex
+from pipeline.home import Home
+
+KINDS: Mapping[Act | Turn, EventKind] = MappingProxyType(
+    {
+        Act.REQUEST: EventKind.CONTRACT_REQUESTED,
+        Act.OFFER: EventKind.CONTRACT_OFFERED,
+        Act.ACCEPT: EventKind.CONTRACT_ACCEPTED,
+        Act.AGREE: EventKind.CONTRACT_AGREED,
+        Act.VERIFY: EventKind.CONTRACT_VERIFIED,
+        Act.FINALIZE: EventKind.CONTRACT_FINALIZED,
+        Act.TERMINATE: EventKind.NEGOTIATION_TERMINATED,
+        Turn.SUSPEND: EventKind.CONTRACT_SUSPENDED,
+        Turn.RESUME: EventKind.CONTRACT_RESUMED,
+        Turn.TERMINATE: EventKind.CONTRACT_TERMINATED,
+    }
+)
+_ACTS = {kind: act for act, kind in KINDS.items()}
+_SIGNING = (Act.AGREE, Act.VERIFY, Act.FINALIZE)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What the ledger holds of one contract: happenings in its order, and when it first held each signature, by mark."""
+
+    happenings: tuple[Happening, ...]
+    held: Mapping[str, Held]
+
+    def of(self, negotiation: str) -> tuple[Happening, ...]:
+        """The happenings of one negotiation."""
+        return tuple(each for each in self.happenings if each.negotiation == negotiation)
+
+
+def logged(home: Home, contract_id: str = "") -> Logged:
+    """What the ledger holds of a contract, or of all."""
+    below = f"{_short(contract_id)}/" if contract_id else ""
+    told = sorted(
+        (each for kind in _ACTS for each in home.ledger.told(kind, below)),
+        key=lambda each: each.receipt.index,
+    )
+    held: dict[str, Held] = {}
+    for each in told:
+        facts = each.recorded.event.facts
+        position = Held(origin=each.receipt.origin, size=each.receipt.index + 1, time=each.recorded.at)
+        for mark in (facts["mark"], *facts.get("marks", ())):
+            held.setdefault(mark, position)
+    return Logged(tuple(map(_happening, told)), MappingProxyType(held))
+
+
+def moments(home: Home, log: Logged) -> At:
+    """When a signature counts as made: at the first checkpoint that holds it, or now, by a clock that wasn't set back."""
+    size = home.ledger.size
+    newest = None
+    if size:
+        newest = Held(origin=home.keys.signer().name, size=size, time=home.ledger.recorded(size - 1).at)
+    now = home.clock()
+
+    def at(mark: str) -> Moment:
+        return log.held.get(mark) or Unheld(now=now, newest=newest)
+
+    return at
+
+
+def record(said: Said, made: Negotiation, signatures: Envelope | None, home: Home, *, registry: int) -> None:
+    """Writes one saying into the ledger; a second time changes nothing. registry: version by which it was checked."""
+    saying = said.saying
+    facts: dict[str, object] = {
+        "digest": said.digest,
+        "mark": said.mark,
+        "by": said.key.party,
+        "side": saying.side.value,
+        "registry": registry,
+    }
+    if saying.act in (Act.OFFER, Act.REQUEST):
+        facts["terms"] = document_digest(saying.message["offer"])
+    elif saying.act is Act.ACCEPT:
+        facts["terms"] = document_digest(made.terms)
+    elif saying.act is not Act.TERMINATE and made.document is not None:
+        facts["agreement"] = document_digest(made.document)
+    if saying.act in _SIGNING and signatures is not None:
+        facts["envelope"] = signatures.digest
+        facts["marks"] = [signatures.mark(each) for each in signatures.signatures]
+    home.ledger.append(
+        Event(
+            kind=KINDS[saying.act],
+            run_id=saying.negotiation,
+            subject=f"{_short(made.contract_id)}/{saying.negotiation}/{saying.number}",
+            contract_id=made.contract_id,
+            contract_version=made.contract_version,
+            contract_digest=made.contract_digest,
+            facts=facts,
+        )
+    )
+
+
+def _happening(told: Told) -> Happening:
+    event = told.recorded.event
+    return Happening(
+        index=told.receipt.index,
+        at=told.recorded.at.astimezone(UTC),
+        what=_ACTS[event.kind],
+        by=Side(event.facts["side"]),
+        negotiation=event.run_id,
+        contract_id=event.contract_id,
+        version=event.contract_version,
+        contract_digest=event.contract_digest,
+        digest=event.digest,
+        agreement=event.facts.get("agreement", ""),
+    )
+
+
+def _short(contract_id: str) -> str:
+    """A contract's id as the beginning of a subject: an id may be longer than a subject, and hold a slash."""
+    return sha256_hex(contract_id.encode())[:16]
+
+
+def latest(home: Home) -> datetime:
+    """Now, but never before the ledger's newest entry: a clock set back opens nothing."""
+    size = home.ledger.size
+    now = home.clock()
+    return max(now, home.ledger.recorded(size - 1).at) if size else now
