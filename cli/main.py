@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -20,10 +20,32 @@ COMMANDS = {
     "demo": "cli.demo",
     "up": "cli.up",
     "contract": "cli.contract",
+    "party": "cli.party",
     "run": "cli.run",
     "catalog": "cli.catalog",
     "quarantine": "cli.quarantine",
     "audit": "cli.audit",
+    "housekeeping": "cli.housekeeping",
+}
+# The commands of a group that lie in a module of their own, for the same reason.
+ELSEWHERE = {
+    "contract": {"new": "cli.new", "diff": "cli.compare"}
+    | dict.fromkeys(
+        (
+            "offer",
+            "request",
+            "counter",
+            "take",
+            "sign",
+            "show",
+            "list",
+            "verify",
+            "suspend",
+            "resume",
+            "terminate",
+        ),
+        "cli.agree",
+    ),
 }
 
 HELP = """Put platform data into circulation without giving it away.
@@ -32,6 +54,7 @@ HELP = """Put platform data into circulation without giving it away.
 Examples:
   sluice demo                                   the whole route, run by Airflow
   sluice contract check my-data.odcs.yaml       every problem of a contract, with its line
+  sluice contract sign their-file.json          come to a contract with another party
   sluice run grocery-demand                     the same route without Airflow
   sluice catalog list --json                    what is published
   sluice quarantine list                        rows that broke a rule
@@ -64,7 +87,26 @@ class Lazy(TyperGroup):
             return None
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
+        if cmd_name in ELSEWHERE:
+            command = _extended(command, ELSEWHERE[cmd_name])
         return command
+
+
+def _extended(group: Any, modules: Mapping[str, str]) -> Any:
+    """The group with further commands, each imported when it's asked for."""
+    own_list, own_get = group.list_commands, group.get_command
+
+    def list_commands(ctx: Any) -> list[str]:
+        return [*own_list(ctx), *modules]
+
+    def get_command(ctx: Any, name: str) -> Any:
+        if name not in modules:
+            return own_get(ctx, name)
+        app = importlib.import_module(modules[name]).app
+        return typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]  # a group, it has several
+
+    group.list_commands, group.get_command = list_commands, get_command
+    return group
 
 
 app = typer.Typer(

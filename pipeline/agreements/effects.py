@@ -66,8 +66,8 @@ def settle(home: Home) -> Settled:
     shown: list[str] = []
     deleted: list[str] = []
     forgotten: list[str] = []
-    for contract_id in sorted({*by_contract, *releases}):
-        stands, published = by_contract.get(contract_id, []), releases.get(contract_id, [])
+    for contract_id in sorted(by_contract):  # one that was never negotiated here is left as it is
+        stands, published = by_contract[contract_id], releases.get(contract_id, [])
         _tell_ends(stands, home)
         hidden, visible = _withhold(contract_id, stands, published, home)
         withheld += hidden

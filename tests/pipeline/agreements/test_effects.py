@@ -153,11 +153,13 @@ def test_a_new_version_takes_the_old_ones_releases_away_and_keeps_the_key(street
     assert kinds(hall, KIND.CONTRACT_SUPERSEDED) == [KIND.CONTRACT_SUPERSEDED]
 
 
-def test_a_release_of_no_signed_contract_is_withheld(street: Street, hall: Home) -> None:
-    """One that was made by an older Sluice, or of a text that nobody signed."""
+def test_a_release_of_a_text_that_nobody_signed_is_withheld(street: Street, hall: Home) -> None:
     release = publish(street)
+    assert settle(hall) == Settled()  # nobody speaks of this contract
+    made = street.begin()
     assert settle(hall) == Settled(withheld=(release,))
-    street.conclude()
+    for side in (C, P, C, P):
+        made = street.sign(made, side)
     assert settle(hall) == Settled(shown=(release,))
 
 

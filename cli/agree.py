@@ -1,0 +1,467 @@
+"""`sluice contract offer`, `sluice contract sign` and what comes after: two parties come to a contract by files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.layout import Column
+from cli.output import err, out, print_grid, print_json, print_line, program
+from contracts.agreement.message import offer_document
+from contracts.agreement.sheet import read_sheet
+from contracts.agreement.words import in_words
+from contracts.life.negotiation import Act, Phase, Side, sign_act, what_is_next
+from contracts.life.state import ContractState, Standing, Turn
+from core.errors import ContractError, ExitCode, UsageError
+from core.ids import uuid_of
+from pipeline.agreements.desk import Desk, OnDesk
+from pipeline.agreements.seat import Seat, take_seat
+from pipeline.agreements.standing import Stands, standings
+from pipeline.home import Home
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+Who = Annotated[
+    str, typer.Option("--as", help="Who you are, by code, where this hall holds the keys of several.")
+]
+Contract = Annotated[Path, typer.Argument(metavar="CONTRACT", help="The contract, an ODCS file.")]
+Sheet = Annotated[
+    Path, typer.Option("--terms", help="The term sheet (YAML): doors, purposes, limits, duties.")
+]
+Ref = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONTRACT", help="A contract's id, a negotiation's id, or a file from the other party."
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Put the file for the other party here.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words; both parties keep it.")]
+
+_SIGNS = (Act.AGREE, Act.VERIFY)
+_FILE_SUFFIX = ".dossier.json"
+
+
+@app.command()
+def offer(
+    contract: Contract,
+    to: Annotated[str, typer.Option("--to", help="The recipient's unified social credit code.")],
+    terms: Sheet,
+    who: Who = "",
+    out_file: Out = None,
+    json: Json = False,
+) -> None:
+    """Offer a contract to a firm, as the platform: a file to send to them.
+
+    \b
+    Examples:
+      sluice contract offer grocery-demand.odcs.yaml --to 91310000100000002D --terms terms.yaml
+      sluice contract offer v2.odcs.yaml --to 91310000100000002D --terms v2.yaml --out v2.dossier.json
+    """
+    home = Home.open()
+    desk = Desk(home)
+    seat = take_seat(home, desk.registry.parties, who)
+    made = _put_forward(desk, seat, contract, terms, Side.PROVIDER, assigner=seat.party, assignee=_party(to))
+    _tell(made, seat, out_file, as_json=json)
+
+
+@app.command()
+def request(
+    contract: Contract,
+    of: Annotated[str, typer.Option("--of", help="The platform's unified social credit code.")],
+    terms: Sheet,
+    who: Who = "",
+    out_file: Out = None,
+    json: Json = False,
+) -> None:
+    """Ask a platform for a contract, as the firm: a file to send to them.
+
+    \b
+    Example:
+      sluice contract request demand.odcs.yaml --of 91110000100000001W --terms terms.yaml
+    """
+    home = Home.open()
+    desk = Desk(home)
+    seat = take_seat(home, desk.registry.parties, who)
+    made = _put_forward(desk, seat, contract, terms, Side.CONSUMER, assigner=_party(of), assignee=seat.party)
+    _tell(made, seat, out_file, as_json=json)
+
+
+@app.command()
+def counter(
+    ref: Ref,
+    terms: Sheet,
+    contract: Annotated[
+        Path | None, typer.Option("--contract", help="Another text of the contract (ODCS file).")
+    ] = None,
+    who: Who = "",
+    out_file: Out = None,
+    json: Json = False,
+) -> None:
+    """Answer with other terms, while it's your turn.
+
+    \b
+    Example:
+      sluice contract counter grocery-demand.dossier.json --terms stricter.yaml
+    """
+    home = Home.open()
+    desk = Desk(home)
+    now = _find(desk, home, ref)
+    seat = take_seat(home, desk.registry.parties, who)
+    text = contract.read_bytes() if contract else now.dossier.contract
+    sheet = offer_document(read_sheet(terms), offer_id=_offer_id(now.made.id, len(now.made.said)))
+    made = desk.counter(now.made.id, text, sheet, side=seat.side(now.made), signer=seat.signer)
+    _tell(made, seat, out_file, as_json=json)
+
+
+@app.command()
+def take(ref: Annotated[Path, typer.Argument(metavar="FILE")], json: Json = False) -> None:
+    """Take in a file from the other party: it's checked from the first word to the last, recorded, and kept.
+
+    \b
+    Example:
+      sluice contract take grocery-demand.dossier.json
+    """
+    home = Home.open()
+    made = _take(Desk(home), ref)
+    _tell(made, None, None, as_json=json)
+
+
+@app.command()
+def sign(ref: Ref, who: Who = "", out_file: Out = None, yes: Yes = False, json: Json = False) -> None:
+    """Take the next step towards the conclusion: accept, sign, or finalize. What is agreed is shown before.
+
+    The platform signs first, the firm second; one signature alone binds nobody.
+
+    \b
+    Examples:
+      sluice contract sign grocery-demand.dossier.json         a file that has just come
+      sluice contract sign grocery-demand --yes
+    """
+    home = Home.open()
+    desk = Desk(home)
+    now = _find(desk, home, ref)
+    seat = take_seat(home, desk.registry.parties, who)
+    side = seat.side(now.made)
+    act = sign_act(now.made.phase, side)
+    if act is not None and not yes and not json:
+        _show(now, desk)
+        what = "Sign this contract" if act in _SIGNS else f"{str(act).capitalize()} it"
+        if not typer.confirm(f"{what} as {seat.party}?", err=True):
+            raise typer.Exit(ExitCode.REFUSED)
+    made = desk.sign(now.made.id, side=side, signer=seat.signer)
+    _tell(made, seat, out_file, as_json=json)
+
+
+@app.command()
+def suspend(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, json: Json = False) -> None:
+    """Suspend a contract that is in force: no run starts, its releases are withheld, until you resume it.
+
+    \b
+    Example:
+      sluice contract suspend grocery-demand --reason "an audit is under way"
+    """
+    _turn(ref, Turn.SUSPEND, who, reason, out_file, as_json=json)
+
+
+@app.command()
+def resume(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, json: Json = False) -> None:
+    """Lift your own suspension.
+
+    \b
+    Example:
+      sluice contract resume grocery-demand
+    """
+    _turn(ref, Turn.RESUME, who, reason, out_file, as_json=json)
+
+
+@app.command()
+def terminate(
+    ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, yes: Yes = False, json: Json = False
+) -> None:
+    """End a contract, or a negotiation, for good: releases are withheld, and deleted where that is a duty.
+
+    \b
+    Example:
+      sluice contract terminate grocery-demand --reason "the project is over"
+    """
+    if not yes and not json and not typer.confirm(f"End {ref} for good?", err=True):
+        raise typer.Exit(ExitCode.REFUSED)
+    home = Home.open()
+    desk = Desk(home)
+    now = _find(desk, home, ref)
+    seat = take_seat(home, desk.registry.parties, who)
+    made = desk.end(now.made.id, side=seat.side(now.made), signer=seat.signer, reason=reason)
+    _tell(made, seat, out_file, as_json=json)
+
+
+@app.command("list")
+def list_contracts(json: Json = False) -> None:
+    """List the contracts that this hall negotiates or has, and how each stands.
+
+    \b
+    Examples:
+      sluice contract list
+      sluice contract list --json
+    """
+    found = standings(Home.open())
+    if json:
+        print_json([_as_json(each) for each in found])
+        return
+    if not found:
+        out.print("No contract was negotiated here. `sluice contract offer` or `request` begins one.")
+        return
+    print_grid(
+        [
+            Column("contract"),
+            Column("version"),
+            Column("stands"),
+            Column("since"),
+            Column("negotiation", whole=True),
+        ],
+        [
+            [
+                each.state.contract_id,
+                each.state.version,
+                _stands(each.state),
+                f"{each.state.since:%Y-%m-%d %H:%M}",
+                each.state.negotiation[:8],
+            ]
+            for each in found
+        ],
+    )
+    for each in found:
+        if each.trouble:
+            err.print(f"{each.state.contract_id}: {each.trouble}", markup=False)
+
+
+@app.command()
+def show(ref: Ref, json: Json = False) -> None:
+    """Show a contract in plain words: who, for what, until when, under which limits, and how it stands.
+
+    \b
+    Examples:
+      sluice contract show grocery-demand
+      sluice contract show grocery-demand.dossier.json       before you take it
+    """
+    home = Home.open()
+    desk = Desk(home)
+    now = _look(desk, home, ref)
+    stands = _standing(home, now)
+    if json:
+        print_json(
+            {
+                **(
+                    _as_json(stands) if stands else {"negotiation": now.made.id, "phase": str(now.made.phase)}
+                ),
+                "terms": [{"what": label, "says": said} for label, said in _words(now, desk)],
+                "file": str(now.path),
+            }
+        )
+        return
+    _show(now, desk)
+    if stands:
+        print_line("stands", f"{_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC")
+    print_line("next", what_is_next(now.made.phase))
+
+
+@app.command()
+def verify(ref: Ref, json: Json = False) -> None:
+    """Check that both parties signed this contract, with keys that counted when they did. Exit 1 when it isn't so.
+
+    \b
+    Examples:
+      sluice contract verify grocery-demand
+      sluice contract verify grocery-demand.dossier.json --json
+    """
+    home = Home.open()
+    desk = Desk(home)
+    now = _look(desk, home, ref)
+    signed = now.made.signed
+    if signed is None:
+        raise ContractError(
+            f"Both haven't signed: the negotiation is {now.made.phase}.",
+            where=f"contract {now.made.contract_id} {now.made.contract_version}",
+            remedy=what_is_next(now.made.phase),
+        )
+    signers = {"assigner": signed.assigner, "assignee": signed.assignee}
+    if json:
+        print_json(
+            {
+                "contract": now.made.contract_id,
+                "version": now.made.contract_version,
+                "contract_digest": now.made.contract_digest,
+                "agreement_digest": signed.statement.agreement_digest,
+                "envelope": signed.envelope_digest,
+                "registry": desk.registry.version,
+                "signed": {
+                    side: {"party": by.key.party, "key": by.key.key_id} for side, by in signers.items()
+                },
+            }
+        )
+        return
+    print_line(
+        "good", f"{now.made.contract_id} {now.made.contract_version} is signed by both", style="bold green"
+    )
+    print_line("contract", f"sha256 {signed.statement.contract_digest}")
+    print_line("agreement", f"sha256 {signed.statement.agreement_digest}")
+    for side, by in signers.items():
+        print_line(side, f"{by.key.party}, key {by.key.key_id[:16]}")
+    print_line(
+        "registry", f"version {desk.registry.version}, until {desk.registry.expires:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _turn(ref: str, what: Turn, who: str, reason: str, out_file: Path | None, *, as_json: bool) -> None:
+    home = Home.open()
+    desk = Desk(home)
+    now = _find(desk, home, ref)
+    seat = take_seat(home, desk.registry.parties, who)
+    made = desk.turn(now.made.id, what, side=seat.side(now.made), signer=seat.signer, reason=reason)
+    _tell(made, seat, out_file, as_json=as_json)
+
+
+def _put_forward(
+    desk: Desk, seat: Seat, contract: Path, terms: Path, side: Side, *, assigner: str, assignee: str
+) -> OnDesk:
+    sheet = offer_document(read_sheet(terms), offer_id=_offer_id(str(contract), 0))
+    return desk.begin(
+        _bytes(contract), sheet, side=side, assigner=assigner, assignee=assignee, signer=seat.signer
+    )
+
+
+def _offer_id(about: str, number: int) -> str:
+    return f"urn:uuid:{uuid_of(f'offer:{about}:{number}')}"
+
+
+def _party(code: str) -> str:
+    return code if code.startswith("urn:") else f"urn:uscc:{code}"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The file can't be read ({error.strerror or type(error).__name__}).",
+            where=str(path),
+            remedy="Check the path.",
+        ) from None
+
+
+def _take(desk: Desk, file: Path) -> OnDesk:
+    return desk.take(_bytes(file))
+
+
+def _find(desk: Desk, home: Home, ref: str) -> OnDesk:
+    """The negotiation that `ref` names; a file is taken in first."""
+    return _take(desk, Path(ref)) if Path(ref).is_file() else desk.open(_named(home, ref))
+
+
+def _look(desk: Desk, home: Home, ref: str) -> OnDesk:
+    """The same, and a file is only looked at."""
+    return desk.look(_bytes(Path(ref))) if Path(ref).is_file() else desk.open(_named(home, ref))
+
+
+def _named(home: Home, ref: str) -> str:
+    """The negotiation of an id, of the beginning of one, or the newest of a contract."""
+    found = standings(home)
+    names = [
+        each.state.negotiation for each in found if len(ref) >= 4 and each.state.negotiation.startswith(ref)
+    ]
+    if len(names) == 1:
+        return names[0]
+    of = [each.state for each in found if each.state.contract_id == ref]
+    if not of:
+        known = ", ".join(sorted({each.state.contract_id for each in found})) or "none"
+        raise UsageError(
+            f"No contract here is called {ref}.",
+            remedy=f"There are: {known}. Or give the file that the other party sent.",
+        )
+    in_force = [state for state in of if state.standing is Standing.IN_FORCE]
+    return (in_force or of)[-1].negotiation
+
+
+def _standing(home: Home, now: OnDesk) -> Stands | None:
+    found = standings(home, now.made.contract_id)
+    return next((each for each in found if each.state.negotiation == now.made.id), None)
+
+
+def _words(now: OnDesk, desk: Desk) -> list[tuple[str, str]]:
+    agreement = now.made.agreement or desk.proposed(now)
+    return list(in_words(agreement, desk.registry.parties))
+
+
+def _show(now: OnDesk, desk: Desk) -> None:
+    contract = now.contract
+    print_line("contract", f"{contract.id} {contract.version}: {contract.name}")
+    if contract.purpose:
+        print_line("purpose", contract.purpose)
+    print_line(
+        "tables", ", ".join(f"{table.name} ({len(table.columns)} columns)" for table in contract.tables)
+    )
+    for label, said in _words(now, desk):
+        print_line(label, said)
+    print_line("digest", f"sha256 {now.made.contract_digest}")
+
+
+def _stands(state: ContractState) -> str:
+    if state.standing is Standing.NEGOTIATED:
+        return f"negotiated, {state.phase}"
+    return str(state.standing)
+
+
+def _as_json(each: Stands) -> dict[str, Any]:
+    state = each.state
+    return {
+        "contract": state.contract_id,
+        "version": state.version,
+        "negotiation": state.negotiation,
+        "phase": str(state.phase),
+        "standing": str(state.standing),
+        "since": state.since.isoformat(),
+        "contract_digest": state.contract_digest,
+        "agreement_digest": state.agreement or None,
+        "suspended_by": sorted(str(side) for side in state.suspended_by),
+        "trouble": each.trouble or None,
+    }
+
+
+def _tell(made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bool) -> None:
+    """Where it stands now, and the file for the other party."""
+    file = made.path
+    if seat is not None:
+        file = out_file or Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
+        try:
+            shutil.copyfile(made.path, file)
+            file.chmod(0o600)
+        except OSError as error:
+            raise UsageError(
+                f"The file for the other party can't be written ({error.strerror}).",
+                where=str(file),
+                remedy=f"Name another place with --out; what was said is kept in {made.path}.",
+            ) from None
+    if as_json:
+        print_json(
+            {
+                "contract": made.made.contract_id,
+                "version": made.made.contract_version,
+                "negotiation": made.made.id,
+                "phase": str(made.made.phase),
+                "file": str(file),
+            }
+        )
+        return
+    name = f"{made.made.contract_id} {made.made.contract_version}"
+    print_line("good", f"{name} is {made.made.phase}", style="bold green")
+    if seat is not None:
+        other = made.made.party(seat.side(made.made).other)
+        print_line("send", f"{file} to {other}")
+        if made.made.phase is not Phase.FINALIZED:
+            print_line("then", f"they run `{program()} contract sign {file.name}`")
+    else:
+        print_line("next", what_is_next(made.made.phase))
