@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +13,9 @@ import typer
 from rich.console import Console
 
 import core.errors
-from cli.output import err, out, print_json
+from cli.output import err, out, print_json, print_line
 from cli.screen import ORDER, Screen, screen
-from core.errors import InternalError, SluiceError
+from core.errors import ContractError, InternalError, SluiceError
 from core.settings import PUBLISHED, Settings
 from pipeline.airflow.api import RunView, TaskView
 from pipeline.airflow.runs import route_run_id
@@ -21,6 +23,7 @@ from pipeline.airflow.service import PREFERRED_PORT, AirflowService
 
 if TYPE_CHECKING:
     from catalog.release import Release
+    from pipeline.agreements.demo import Concluded
     from pipeline.home import Home
 
 CONTRACT = "grocery-demand"
@@ -57,9 +60,13 @@ def demo(
     """
     settings = replace(Settings.from_env(), contracts=PUBLISHED)
     console = Console(stderr=True, highlight=False, soft_wrap=True) if json else out
-    carried = carry(CONTRACT, settings, console=console, port=port)
+    agreed: list[dict[str, Any]] = []
+    carried = carry(
+        CONTRACT, settings, console=console, port=port, beside=lambda: agreed.extend(_sign(settings, console))
+    )
     if json:
-        print_json({"new": carried.new, "seconds": carried.seconds, **carried.release.as_json()})
+        told = {"new": carried.new, "seconds": carried.seconds, "agreed": agreed}
+        print_json({**told, **carried.release.as_json()})
         return
     from cli.summary import summarize  # noqa: PLC0415 (it brings the catalog; the first line on the screen comes before)
 
@@ -68,15 +75,36 @@ def demo(
     out.print(f"\n[dim]took[/]      {carried.seconds['total']:.0f} s ({', '.join(stages)})")
 
 
-def carry(dag_id: str, settings: Settings, *, console: Console = err, port: int = PREFERRED_PORT) -> Carried:
+def carry(
+    dag_id: str,
+    settings: Settings,
+    *,
+    console: Console = err,
+    port: int = PREFERRED_PORT,
+    beside: Callable[[], None] | None = None,
+) -> Carried:
     """Start Airflow, run one contract's DAG, stop Airflow; gives the release.
 
-    Raises the error that the route raised in Airflow's task, with its what, where and remedy; when interrupted, what
+    beside: what else is done while Airflow starts, in a thread of its own, and is done before the run begins.
+    Raises what `beside` raises; the error that the route raised in Airflow's task, with its what, where and remedy; when interrupted, what
     had been received is removed first.
     """
     begun = time.monotonic()
-    with screen(console) as shown:
-        with AirflowService(settings, port=port, progress=shown.step) as airflow:
+    with screen(console) as shown, ThreadPoolExecutor(max_workers=1) as aside:
+        work: list[Future[None]] = []
+
+        def step(now: str, done: float | None = None, /) -> None:
+            # Airflow's first word: the home can be used and no other demo is at work in it. Nothing was touched before.
+            if beside is not None and not work:
+                work.append(aside.submit(beside))
+            if work and work[0].done():
+                work[0].result()
+            shown.step(now, done)
+
+        with AirflowService(settings, port=port, progress=step) as airflow:
+            step("the contracts: signing")
+            if work:
+                work[0].result()
             ready = time.monotonic()
             if airflow.port != port:
                 shown.note(f"port {port} is taken; Airflow listens on {airflow.url}")
@@ -95,6 +123,56 @@ def carry(dag_id: str, settings: Settings, *, console: Console = err, port: int 
     seconds |= {"waiting": over - ready - sum(tasks.values()), "stop": stopped - over}
     seconds["total"] = time.monotonic() - begun
     return Carried(release=release, new=new, home=home, seconds={k: round(v, 1) for k, v in seconds.items()})
+
+
+def _sign(settings: Settings, console: Console) -> list[dict[str, Any]]:
+    """Has the demo's parties sign what ships with Sluice, and asks the door for one contract that may not pass; tells of each."""
+    # They bring what takes seconds to load: here they come while Airflow starts.
+    from pipeline.agreements.demo import ABROAD, PLATFORM, firms_of, sign_for_demo  # noqa: PLC0415
+    from pipeline.agreements.question import refusal_of  # noqa: PLC0415
+    from pipeline.home import Home  # noqa: PLC0415
+
+    home = Home.open(settings)
+    print_line("contracts", f"{PLATFORM.name} and a firm each; binding once 2 of 2 signed", console=console)
+    agreed: list[dict[str, Any]] = []
+    for each in sign_for_demo(home, firms_of(home)):
+        print_line(f"{each.signatures} of 2", _in_short(each), console=console, style="green")
+        agreed.append(_as_json(each))
+        if each.shipped == ABROAD:
+            refused = refusal_of(each.contract, home)
+            if refused is not None:
+                _tell_refusal(each, refused, console)
+                agreed[-1]["refused"] = {"clause": refused.facts.get("clause"), "what": refused.what}
+    if not any(each["new"] for each in agreed):
+        print_line("again", "all of them were signed before; nothing was signed twice", console=console)
+    return agreed
+
+
+def _in_short(each: Concluded) -> str:
+    name, firm = f"{each.contract.id} {each.contract.version}", each.recipient
+    state = "" if each.standing == "in force" else f"; {each.standing}"
+    return f"{name}, {' and '.join(each.doors)}: {firm.name} ({firm.grade}){state}"
+
+
+def _tell_refusal(each: Concluded, refused: ContractError, console: Console) -> None:
+    what = f"{each.contract.id}, though both signed it. {refused.what}"
+    print_line("refused", what, console=console, style="bold yellow")
+    print_line("clause", str(refused.facts.get("clause")), console=console)
+    print_line("remedy", refused.remedy, console=console)
+
+
+def _as_json(each: Concluded) -> dict[str, Any]:
+    return {
+        "contract": each.contract.id,
+        "version": each.contract.version,
+        "doors": list(each.doors),
+        "provider": each.provider.party,
+        "recipient": each.recipient.party,
+        "grade": str(each.recipient.grade),
+        "signatures": each.signatures,
+        "standing": str(each.standing),
+        "new": each.new,
+    }
 
 
 def _watched(airflow: AirflowService, dag_id: str, shown: Screen) -> tuple[RunView, str]:

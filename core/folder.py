@@ -13,7 +13,17 @@ from core.errors import UsageError
 UNFIT = frozenset("%[]?#|^\\")  # delta-rs makes a URL of the path: it would take these for escapes, or break
 # What a hall puts into its folder (docs/settings.md); the database has companions whose names begin with its own.
 _FOLDERS = frozenset(
-    {"agreements", "airflow", "catalog", "keys", "quarantine", "registry", "registry-root.json", "runs"}
+    {
+        "agreements",
+        "airflow",
+        "catalog",
+        "demo-firms",
+        "keys",
+        "quarantine",
+        "registry",
+        "registry-root.json",
+        "runs",
+    }
 )
 _DATABASE = "state.sqlite"
 

@@ -102,6 +102,11 @@ class Settings:
         return self.registry_root or self.home / "registry-root.json"
 
     @property
+    def demo_firms(self) -> Path:
+        """The halls of the demo's firms, which sign its contracts with this one."""
+        return self.home / "demo-firms"
+
+    @property
     def airflow(self) -> Path:
         """Airflow's home for `sluice demo` and `sluice up`."""
         return self.home / "airflow"

@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,7 @@ class Desk:
         return found[0]
 
 
+@lru_cache(maxsize=64)
 def _read(contract: bytes) -> Contract:
     """The contract in an ODCS file's bytes. Raises ContractError."""
     with tempfile.TemporaryDirectory(prefix="sluice-contract-") as folder:

@@ -83,7 +83,7 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
 
 
 # What is asked once there is data.
-_LATER = {"crossborder.counted", "crossborder.filed", "crossborder.assessed", "deidentification.reached"}
+_LATER = {"crossborder.counted", "deidentification.reached"}
 
 
 def require_measured(passage: Passage, measured: Measured, headcount: Headcount | None) -> None:
