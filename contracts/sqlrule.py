@@ -7,12 +7,14 @@ one number or truth value. Messages name columns and tables, never the text of t
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import duckdb
 
@@ -67,15 +69,12 @@ def fill_placeholders(query: str, *, column: str | None) -> str | Refusal:
     return filled
 
 
-_open = (
-    threading.local()
-)  # pid and connection: to make one takes longer than all the rest of a contract's check
+class _Opened:
+    """A connection, and the process that it was made in. To make one takes longer than all the rest of a contract's check."""
 
-
-def _connection() -> duckdb.DuckDBPyConnection:
-    """This thread's connection, without tables, to nothing but its own memory."""
-    if getattr(_open, "pid", None) != os.getpid():  # a connection doesn't survive a fork
-        _open.connection = duckdb.connect(
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.connection = duckdb.connect(
             config={
                 "enable_external_access": False,
                 "allow_community_extensions": False,
@@ -86,10 +85,37 @@ def _connection() -> duckdb.DuckDBPyConnection:
                 "memory_limit": "256MB",
             }
         )
-        _open.connection.execute("SET lock_configuration = true")
-        _open.pid = os.getpid()
-    connection: duckdb.DuckDBPyConnection = _open.connection
-    return connection
+        self.connection.execute("SET lock_configuration = true")
+
+
+_mine = threading.local()
+_all: WeakSet[_Opened] = WeakSet()
+_held: list[_Opened] = []
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """This thread's connection, without tables, to nothing but its own memory."""
+    opened: _Opened | None = getattr(_mine, "opened", None)
+    if opened is None or opened.pid != os.getpid():
+        opened = _mine.opened = _Opened()
+        _all.add(opened)
+    return opened.connection
+
+
+def _hold() -> None:
+    _held[:] = _all
+    for opened in _held:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
+
+
+def _let_go() -> None:
+    for opened in _held:
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(opened))
+    _held.clear()
+
+
+# A child never frees what it inherits: DuckDB would wait for threads that are in the parent alone.
+os.register_at_fork(before=_hold, after_in_parent=_let_go)
 
 
 class SqlGate:
@@ -123,7 +149,7 @@ class SqlGate:
                 self._con.execute(f"DROP TABLE {quoted(name)}")
         except duckdb.Error:  # a connection that can't be trusted any more
             self._con.close()
-            _open.__dict__.clear()
+            _mine.__dict__.clear()
 
     def knows(self, reference: str) -> bool:
         """Whether a reference in short form, `table.column`, names a column of the contract."""

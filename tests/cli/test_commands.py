@@ -111,7 +111,7 @@ def test_what_is_not_valid_is_told_apart_from_what_cannot_be_shared(
     assert (result["ok"], result["valid"]) == (False, False)
     assert {(each["kind"], each["where"]) for each in result["findings"]} == {
         ("malformed", "kind"),
-        ("unshareable", "customProperties[2].value.k"),
+        ("unshareable", "customProperties[4].value.k"),
     }
     lines = said(capsys, "contract", "check", str(shop), code=ExitCode.REFUSED).splitlines()
     assert {line.split()[0] for line in lines if f"{shop}:" in line} == {"malformed", "lacks"}
