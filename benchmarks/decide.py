@@ -21,7 +21,7 @@ from contracts.agreement.vocabulary import Door
 from contracts.decision import Permit, Request, decide
 
 LIMIT_US = 50.0
-ASSIGNER, ASSIGNEE = "91330100MA2AXXXX3G", "91440300MA5DXXXX0N"
+ASSIGNER, ASSIGNEE = "91110000100000001W", "91310000100000002D"
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 FEATURES = tuple(f"feature_{i}" for i in range(500))
 _CALLS = 2000

@@ -159,7 +159,7 @@ def sign(ref: Ref, who: Who = "", out_file: Out = None, yes: Yes = False, json: 
 
 @app.command()
 def suspend(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, json: Json = False) -> None:
-    """Suspend a contract that is in force: no run starts, its releases are withheld, until you resume it.
+    """Suspend a contract that is in force: its door is shut, and housekeeping withholds its releases, until you resume it.
 
     \b
     Example:
@@ -183,7 +183,7 @@ def resume(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, j
 def terminate(
     ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, yes: Yes = False, json: Json = False
 ) -> None:
-    """End a contract, or a negotiation, for good: releases are withheld, and deleted where that is a duty.
+    """End a contract, or a negotiation, for good: housekeeping withholds releases, and deletes where that is a duty.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`sluice housekeeping`: what is due today, by hand; a DAG does the same daily."""
+"""`sluice housekeeping`: what is due today."""
 
 from __future__ import annotations
 

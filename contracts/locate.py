@@ -37,9 +37,12 @@ class Located:
     marks: dict[Where, Mark] = field(default_factory=dict)
 
 
-def read_yaml(path: Path, problems: Problems) -> Located:
-    """The document in a file. What is wrong with it as YAML goes to `problems`; what could be read is given all the same."""
-    text = _text(path, problems)
+def read_yaml(path: Path, problems: Problems, content: bytes | None = None) -> Located:
+    """The document in a file. What is wrong with it as YAML goes to `problems`; what could be read is given all the same.
+
+    content: the file's bytes where they came another way; then `path` is only what messages call it.
+    """
+    text = _text(path, problems, content)
     if text is None or not _shallow(text, problems):
         return Located(None)
     try:
@@ -74,9 +77,9 @@ def read_text_block(text: str) -> Any:
     raise ValueError("not one plain YAML value")
 
 
-def _text(path: Path, problems: Problems) -> str | None:
+def _text(path: Path, problems: Problems, content: bytes | None) -> str | None:
     try:
-        raw = _bytes(path)
+        raw = _bytes(path) if content is None else content
     except FileNotFoundError:
         _whole(problems, "There is no such file.", "Check the path.")
         return None

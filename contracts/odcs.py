@@ -32,13 +32,13 @@ from core.errors import ContractError
 UNSAID = "unknown"  # what stands for a tenant that the contract doesn't name
 
 
-def load_contract(path: Path) -> Contract:
-    """The contract in a file, whole and checked.
+def load_contract(path: Path, content: bytes | None = None) -> Contract:
+    """The contract in a file, whole and checked. content: the file's bytes where they came another way than by `path`.
 
     Raises ContractError that lists every problem, one a line as "file:line: what. remedy"; `facts["problems"]` has them as
     values. Whether the contract is in force is not asked here, see `contracts.decide`.
     """
-    contract, problems = _read(Path(path))
+    contract, problems = _read(Path(path), content)
     if contract is None or problems:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         listed = "\n".join(str(problem) for problem in problems)
@@ -51,9 +51,9 @@ def check_contract(path: Path) -> tuple[Problem, ...]:
     return _read(Path(path))[1]
 
 
-def _read(path: Path) -> tuple[Contract | None, tuple[Problem, ...]]:
+def _read(path: Path, content: bytes | None = None) -> tuple[Contract | None, tuple[Problem, ...]]:
     problems = Problems(path)
-    data = read_yaml(path, problems).data
+    data = read_yaml(path, problems, content).data
     if not isinstance(data, dict) and not problems.found:
         problems.add(
             (),

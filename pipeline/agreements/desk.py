@@ -8,7 +8,6 @@ negotiation is the beginning of every dossier of it that it takes, so that nobod
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -212,10 +211,7 @@ class Desk:
 @lru_cache(maxsize=64)
 def _read(contract: bytes) -> Contract:
     """The contract in an ODCS file's bytes. Raises ContractError."""
-    with tempfile.TemporaryDirectory(prefix="sluice-contract-") as folder:
-        path = Path(folder) / "contract.odcs.yaml"
-        path.write_bytes(contract)
-        return load_contract(path)
+    return load_contract(Path("contract.odcs.yaml"), contract)
 
 
 def _name(contract: Contract) -> ContractName:

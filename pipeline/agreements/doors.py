@@ -58,8 +58,7 @@ class Passage:
 def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Passage:
     """The passage through a door. Raises ContractError, with `facts["clause"]`, when the answer is no.
 
-    What only the data tells (how many persons go abroad, how much risk is left) is asked by `require_measured` and
-    `require_counted` once it's known.
+    What only the data tells (how many persons go abroad, how much risk is left) is asked by `require_measured`.
     """
     found = standings(home, contract.id)
     stands = in_force(found, contract.digest)

@@ -1,6 +1,6 @@
 """What follows when a contract stops holding: releases are withheld, then deleted, and the way back to ids is cut.
 
-Done by every run that starts, and daily by `sluice housekeeping`; whatever was left half done is completed the next time.
+Done by `sluice housekeeping`; whatever was left half done is completed the next time.
 Which state has which effect:
 
     in force                 its releases are shown

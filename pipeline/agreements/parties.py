@@ -205,7 +205,13 @@ def demo_parties(firms: Sequence[Firm], *, hall: str, days: int = 365) -> Regist
     hall: the code of the firm whose home publishes. By the functions of the commands, each step checked as there.
     """
     by_home = {id(firm.home): firm.home for firm in firms}
-    publisher = next(firm.home for firm in firms if firm.code == hall)
+    publisher = {firm.code: firm.home for firm in firms}.get(hall)
+    if publisher is None:
+        raise UsageError(
+            "The hall that publishes the registry isn't among its firms.",
+            where=hall,
+            remedy="Name one of them.",
+        )
     holders = tuple(
         create_key(firm.home, party_id(firm.code), use=KeyUse.REGISTRY, days=days)
         for firm in firms

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,13 @@ def test_what_comes_by_post_is_never_believed_by_its_name(street: Street) -> Non
         street.desk(P).take(replace(forged, contract=text("9.9.9")).to_bytes())
     assert offer(k=3) != offer(k=4)
     assert YEAR[0] < NOON < YEAR[1]
+
+
+def test_a_contract_that_is_read_leaves_nothing_in_the_folder_for_temporary_files(
+    street: Street, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to be there to remove it: it was never written."""
+    (tmp_path / "temp").mkdir(mode=0o500)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *_, **__: pytest.fail("a folder was made"))
+    street.begin(contract=text("7.7.7"))

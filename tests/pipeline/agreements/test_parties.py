@@ -691,3 +691,8 @@ def test_what_no_registry_can_be_founded_on(tmp_path: Path, text: str, what: str
 def test_a_root_is_trusted_once(town: Town) -> None:
     with pytest.raises(ConflictError, match="Another root was trusted"):
         trust_root(town.homes[FIRM], b"{}")
+
+
+def test_a_hall_that_is_no_firm_publishes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="isn't among its firms"):
+        demo_parties([], hall="91110000100000001W")
