@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.output import err, print_json, print_line, problem_json
-from contracts.decide import Deny, decide
 from contracts.model import Contract
-from contracts.odcs import load_contract
-from contracts.problems import MALFORMED, UNSHAREABLE, Problem
+from contracts.problems import MALFORMED, UNSHAREABLE
+from contracts.sharing import check_shareable
 from core.clock import utc_now
-from core.errors import ContractError, ExitCode, UsageError
+from core.errors import ExitCode, UsageError
 
 _LABELS = {MALFORMED: ("malformed", "bold red"), UNSHAREABLE: ("lacks", "bold yellow")}
 
@@ -39,8 +39,11 @@ def check(
 
     \b
     malformed: not valid for the version of the Open Data Contract Standard that the file claims (v3.0.0 to v3.2.0).
-    lacks: valid, but without something that sharing needs; `unshareable` in JSON.
-    The exit code is 0 only when every file can be shared.
+    lacks: valid, but without something that sharing needs, or against a rule of the land; `unshareable` in JSON.
+    note: can be shared, and people should look at it.
+    Terms that stand beside a file (NAME.terms.yaml for NAME.odcs.yaml) are read with it: they say where its data goes.
+    The rules of the land are asked as far as files tell; what only data tells (who goes abroad, which risk is left), and
+    whether both parties signed, each door asks. The exit code is 0 only when every file can be shared.
 
     \b
     Examples:
@@ -52,28 +55,29 @@ def check(
             what = f"{file} is a folder." if file.is_dir() else f"There is no contract file {file}."
             raise UsageError(what, remedy="Check the path, or give the files in it: FOLDER/*.odcs.yaml.")
     results: list[dict[str, Any]] = []
+    now = utc_now()
     for file in files:
-        contract, problems = _read(file)
-        denied = decide(contract, at=utc_now()) if contract else None
-        reason = denied.reason if isinstance(denied, Deny) else None
-        malformed = sum(problem.kind == MALFORMED for problem in problems)
+        found = check_shareable(file, at=now)
+        malformed = any(problem.kind == MALFORMED for problem in found.problems)
         results.append(
             {
                 "file": str(file),
-                "ok": contract is not None,
-                "valid": malformed == 0,
-                "in_force": reason is None if contract else None,
-                "not_in_force": reason,
-                "findings": [problem_json(problem) for problem in problems],
+                "ok": found.ok,
+                "valid": not malformed,
+                "terms": str(found.sheet) if found.sheet else None,
+                "findings": [problem_json(problem) for problem in found.problems],
+                "warnings": [problem_json(problem) for problem in found.warnings],
             }
         )
         if json:
             continue
-        for problem in problems:
+        for problem in found.problems:
             label, style = _LABELS[problem.kind]
             print_line(label, str(problem), style=style)
-        if contract:
-            print_line("good", f"{file}: {_in_short(contract, reason)}", style="bold green")
+        for problem in found.warnings:
+            print_line("note", str(problem), style="yellow")
+        if found.ok and found.contract:
+            print_line("good", f"{file}: {_in_short(found.contract, now)}", style="bold green")
         elif not malformed:
             print_line("valid", f"{file}: can't be shared before it has what it lacks.", style="dim")
     if json:
@@ -85,19 +89,13 @@ def check(
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _read(file: Path) -> tuple[Contract | None, tuple[Problem, ...]]:
-    """The contract, or its problems. Read once: the file may be a pipe."""
-    try:
-        return load_contract(file), ()
-    except ContractError as error:
-        problems: Any = error.facts["problems"]
-        return None, problems
-
-
-def _in_short(contract: Contract, not_in_force: str | None) -> str:
+def _in_short(contract: Contract, now: datetime) -> str:
     checks = sum(len(table.checks) for table in contract.tables)
     text = f"{contract.id} {contract.version}, {_counted(len(contract.tables), 'table')}, {_counted(checks, 'check')}"
-    return f"{text}; not in force: {not_in_force}" if not_in_force else text
+    term, today = contract.term, now.date()
+    if today in term:
+        return text
+    return f"{text}; its term {'begins' if today < term.start else 'ended'} {min(max(today, term.start), term.end)}"
 
 
 def _counted(count: int, noun: str) -> str:

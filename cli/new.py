@@ -14,31 +14,23 @@ import typer
 
 from cli.output import print_json, print_line, program
 from connectors.glance import data_files, delimiter_of, format_of, glance, suffix_of
-from contracts.agreement.lacks import lacks
-from contracts.agreement.message import agreement_message, offer_document
-from contracts.agreement.read import read_agreement
-from contracts.agreement.sheet import read_sheet
 from contracts.agreement.values import Grade, territory, token
 from contracts.agreement.vocabulary import Door
 from contracts.declared import Basis
-from contracts.drafts.proposed import Proposed, propose
+from contracts.drafts.proposed import propose
 from contracts.drafts.seen import SeenData
 from contracts.drafts.text import Answers, contract_text, sheet_text
 from contracts.fileserver import PLACEHOLDER
 from contracts.model import TableKind
-from contracts.odcs import load_contract
 from contracts.problems import Problem
 from contracts.reading import iso_date
-from contracts.regimes.finding import Facts
-from contracts.regimes.rules import refusals
+from contracts.sharing import check_shareable, sheet_of
 from core.clock import utc_now
 from core.errors import ContractError, UsageError
 from core.files import write_whole
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 _SUFFIX = ".odcs.yaml"
-# These rules are asked once there is data.
-_LATER = ("crossborder.counted", "crossborder.filed", "crossborder.assessed", "deidentification.reached")
 T = TypeVar("T")
 
 
@@ -106,6 +98,8 @@ def new(
     Only names, types and how values are spread are looked at; no value gets into the draft. It's cautious: what might
     identify a person is dropped, what can't be judged stays out, until you say otherwise.
 
+    `ok` in JSON: nothing is left to decide, and the contract can be shared as it is.
+
     \b
     Examples:
       sluice contract new --from data/orders.parquet
@@ -134,7 +128,7 @@ def new(
     if answers.start and answers.end and answers.start > answers.end:
         raise UsageError("The term ends before it begins.", remedy="Swap --start and --end.")
     target = file or Path(f"{answers.id}{_SUFFIX}")
-    sheet = target.with_name(f"{target.name.removesuffix(_SUFFIX).removesuffix('.yaml')}.terms.yaml")
+    sheet = sheet_of(target)
     for path in (target, sheet):
         if path.exists() and not force:
             raise UsageError(
@@ -153,13 +147,20 @@ def new(
         )
     _write(target, contract_text(answers, proposed, seen))
     _write(sheet, sheet_text(answers, proposed))
-    problems, open_points = _findings(target, sheet, answers, proposed)
+    checked = check_shareable(target, at=utc_now())
+    open_points = [
+        *(_Finding(where="", what=each, remedy="") for each in proposed.decide),
+        *(
+            _Finding(where=_place(each, target), what=each.what, remedy=each.remedy)
+            for each in checked.problems
+        ),
+    ]
     if json:
         print_json(
             {
                 "contract": str(target),
                 "terms": str(sheet),
-                "ok": not problems,
+                "ok": checked.ok,
                 "unit": proposed.unit,
                 "tables": [
                     {
@@ -299,6 +300,12 @@ def _seen(data: Path, files: Sequence[Path], target: Path) -> SeenData:
     )
 
 
+def _place(problem: Problem, target: Path) -> str:
+    if problem.path == target:
+        return problem.where
+    return f"{problem.path.name}:{problem.line}" if problem.line else problem.path.name
+
+
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -307,45 +314,3 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(
             f"The draft can't be written ({error.strerror}).", where=str(path), remedy="Name another place."
         ) from None
-
-
-def _findings(
-    target: Path, sheet: Path, answers: Answers, proposed: Proposed
-) -> tuple[tuple[Problem, ...], list[_Finding]]:
-    """What the check says of the draft, and all that is open: the draft's, the sheet's, and what the rules of the land ask."""
-    found = [_Finding(where="", what=each, remedy="") for each in proposed.decide]
-    problems: tuple[Problem, ...] = ()
-    try:
-        contract = load_contract(target)
-    except ContractError as error:
-        problems = tuple(error.facts["problems"])  # type: ignore[arg-type]  # load_contract puts them there
-        found += [_Finding(where=each.where, what=each.what, remedy=each.remedy) for each in problems]
-    else:
-        facts = Facts(
-            contract=contract, at=utc_now(), door=answers.doors[0], territories=answers.territories or ("CN",)
-        )
-        found += [
-            _Finding(where=each.clause, what=each.what, remedy=each.remedy)
-            for each in refusals(facts)
-            if each.rule not in _LATER
-        ]
-    return problems, found + list(_of_sheet(sheet))
-
-
-def _of_sheet(sheet: Path) -> list[_Finding]:
-    try:
-        terms = read_sheet(sheet)
-    except ContractError as error:
-        problems: Sequence[Problem] = error.facts["problems"]  # type: ignore[assignment]
-        return [
-            _Finding(where=f"{sheet.name}:{each.line}", what=each.what, remedy=each.remedy)
-            for each in problems
-        ]
-    offer = {**offer_document(terms, offer_id="urn:sluice:sheet"), "@type": "Agreement"}
-    agreement = read_agreement(agreement_message(offer, provider_pid="urn:a", consumer_pid="urn:b"))
-    # Parties, moment and target come with the negotiation.
-    return [
-        _Finding(where=sheet.name, what=each.what, remedy=f"Write `{each.name}` at the door.")
-        for each in lacks(agreement)
-        if each.clause.startswith("agreement.permission")
-    ]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from connectors.cast import cast
 from contracts.declared import Exclusions
-from contracts.model import Column, Contract, LogicalType, Table, TableKind
+from contracts.model import Column, Contract, LogicalType, Table
 from core.errors import ContractError, SourceError
 
 MAX_IDS = 20_000_000  # 8 bytes each, twice over while they're put together
@@ -29,7 +29,6 @@ _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 1 << 16
 _MAX_ID_BYTES = 256
 _MAX_CHUNK_BYTES = 1 << 30  # of one column in one row group, unpacked
-_PERSONS = (TableKind.SUBJECTS, TableKind.FACTS)
 _AGAIN = "Have the list written again, whole, before anything moves."
 # Half of a broken line, or several lines that a stray quote made one: persons would be missed.
 _ODD = r'[\p{Cc}"]'
@@ -51,7 +50,7 @@ class Excluded:
 
     def without(self, rows: pa.Table, table: Table) -> pa.Table:
         """The rows of a table, in the contract's types, that belong to nobody on the list. Rows of nobody stay."""
-        if table.kind not in _PERSONS:
+        if not table.kind.about_persons:
             return rows
         if self._unit.name not in rows.column_names:
             raise ContractError(
@@ -114,7 +113,7 @@ def _unit(contract: Contract) -> Column:
     name = contract.privacy.unit if contract.privacy else None
     for table in contract.tables:
         for column in table.columns:
-            if table.kind in _PERSONS and column.name == name:
+            if table.kind.about_persons and column.name == name:
                 return column
     raise ContractError(
         "The contract names a list of exclusions, and no column that tells whose a row is.",

@@ -114,7 +114,7 @@ def _logical_type(node: Node) -> LogicalType | None:
 def _role(node: Node, kind: TableKind | None) -> Role:
     given = own(node, "sluiceRole")
     if given is None:
-        if kind in (TableKind.SUBJECTS, TableKind.FACTS):
+        if kind is not None and kind.about_persons:
             node.say(
                 f"{node.label} has no role, and its table is about persons.",
                 "Give it the customProperty sluiceRole: identifier, quasiIdentifier, sensitive, excluded"

@@ -34,6 +34,11 @@ class TableKind(StrEnum):
     FACTS = "facts"
     REFERENCE = "reference"
 
+    @property
+    def about_persons(self) -> bool:
+        """Whether its rows belong to persons."""
+        return self is not TableKind.REFERENCE
+
 
 def may_share_source(one: TableKind, other: TableKind) -> bool:
     """Whether two tables of one contract may be made from the same source table.
@@ -185,6 +190,14 @@ class Table:
                 return column
         raise KeyError(name)
 
+    def shows_sensitive(self, door: str) -> bool:
+        """Whether a column that is sensitive, or may be, goes through a door."""
+        return any(
+            column.sensitivity is None or column.sensitivity.is_sensitive
+            for column in self.columns
+            if column.passes(door)
+        )
+
     def with_role(self, role: Role) -> tuple[Column, ...]:
         """The columns of one role, in order."""
         return tuple(column for column in self.columns if column.role is role)
@@ -206,10 +219,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """The days on which the contract is in force, both included."""
+    """The days on which the contract is in force, both included. `day in term` asks whether it is."""
 
     start: date
     end: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day <= self.end
 
 
 @dataclass(frozen=True, kw_only=True)

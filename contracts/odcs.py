@@ -36,10 +36,11 @@ def load_contract(path: Path, content: bytes | None = None) -> Contract:
     """The contract in a file, whole and checked. content: the file's bytes where they came another way than by `path`.
 
     Raises ContractError that lists every problem, one a line as "file:line: what. remedy"; `facts["problems"]` has them as
-    values. Whether the contract is in force is not asked here, see `contracts.decide`.
+    values. Whether the contract may be shared is asked by `contracts.sharing`, whether it's in force by the doors.
     """
-    contract, problems = _read(Path(path), content)
-    if contract is None or problems:
+    contract, said = read_contract(Path(path), content)
+    if contract is None:
+        problems = said.in_order()
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         listed = "\n".join(str(problem) for problem in problems)
         raise ContractError(f"The contract can't be used, {count}:\n{listed}", problems=problems)
@@ -48,10 +49,11 @@ def load_contract(path: Path, content: bytes | None = None) -> Contract:
 
 def check_contract(path: Path) -> tuple[Problem, ...]:
     """Everything that is wrong with a contract file, top of the file first; empty when it can be used."""
-    return _read(Path(path))[1]
+    return read_contract(Path(path))[1].in_order()
 
 
-def _read(path: Path, content: bytes | None = None) -> tuple[Contract | None, tuple[Problem, ...]]:
+def read_contract(path: Path, content: bytes | None = None) -> tuple[Contract | None, Problems]:
+    """The contract in a file and what is wrong with it; None when anything is. Read once: the file may be a pipe."""
     problems = Problems(path)
     data = read_yaml(path, problems, content).data
     if not isinstance(data, dict) and not problems.found:
@@ -62,13 +64,13 @@ def _read(path: Path, content: bytes | None = None) -> tuple[Contract | None, tu
             kind=MALFORMED,
         )
     if not isinstance(data, dict):
-        return None, problems.in_order()
+        return None, problems
     document, owed = check_standard(data, problems)
     contract = _contract(Node(document, (), problems, "The contract"), data, path)
     settle(owed, problems)
     if not problems.found:
         check_model(data, problems)
-    return (None if problems.found else contract), problems.in_order()
+    return (None if problems.found else contract), problems
 
 
 def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:

@@ -12,8 +12,6 @@ from contracts.own import own
 from contracts.problems import choose, shown
 from contracts.reading import Node
 
-_PERSONS = (TableKind.SUBJECTS, TableKind.FACTS)
-
 
 @dataclass(frozen=True)
 class TableNode:
@@ -28,7 +26,7 @@ class TableNode:
     @property
     def about_persons(self) -> bool:
         """Whether rows are known to belong to persons. Without a usable kind, which is told, nobody knows yet."""
-        return self.kind in _PERSONS
+        return self.kind is not None and self.kind.about_persons
 
 
 def read_tables(document: Node) -> tuple[TableNode, ...]:
@@ -195,7 +193,7 @@ def _check_unit(tables: Sequence[TableNode], terms: PrivacyTerms) -> None:
             if c.name == terms.unit
             or (table.kind is TableKind.REFERENCE and c.name.casefold() == terms.unit.casefold())
         ]
-        if table.kind not in _PERSONS:
+        if not table.about_persons:
             if found and table.kind is TableKind.REFERENCE:
                 found[0][1].say(
                     f"{table.node.label} is a reference table and has the privacy unit `{shown(found[0][0].name)}`.",

@@ -20,6 +20,10 @@ def sweep(home: Home, *, over: Callable[[Owner, float], bool] = scheduler_is_gon
     home.runs.sweep(over)
     home.catalog.sweep()
     Quarantine(home).sweep()
-    with usable(home.settings.home):
-        for folder in (home.settings.home, home.settings.keys):
-            remove_drafts(folder)
+    settings = home.settings
+    with usable(settings.home):
+        # A registry's folder elsewhere is another's to keep clean.
+        registry = [settings.registry] if settings.registry_folder is None else []
+        for folder in (settings.home, settings.keys, *registry, *settings.agreements.glob("*")):
+            if folder.is_dir():
+                remove_drafts(folder)

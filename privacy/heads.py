@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.compliance import MAX_MEMBERS
-from contracts.model import Contract, Table, TableKind
+from contracts.model import Contract, Table
 from core.errors import PrivacyError
 from core.parquet import batches
 from core.proof import TableFile
@@ -49,13 +49,9 @@ def heads_of(contract: Contract, files: Mapping[str, TableFile], *, door: str) -
     files: the contract's tables before they're made safe, by name. Raises PrivacyError for rows that say no unit.
     """
     for table in contract.tables:
-        if table.kind not in (TableKind.SUBJECTS, TableKind.FACTS):
+        if not table.kind.about_persons:
             continue
-        sensitive = any(
-            column.sensitivity is None or column.sensitivity.is_sensitive
-            for column in table.columns
-            if column.passes(door)
-        )
+        sensitive = table.shows_sensitive(door)
         for unit, members in _distinct(contract, table, files[table.name]):
             count, is_open = members_of(members)
             yield Head(unit=unit, members=count, open=is_open, sensitive=sensitive)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from contracts.model import Contract, Role, Transform
 from contracts.regimes.finding import Measured
-from privacy.report import DisclosureReport
 
 
-def measured(report: DisclosureReport, contract: Contract) -> Measured:
-    """The facts for GB/T 42460's levels. contract: as the release door saw it. Tables without a row tell of nobody."""
-    subjects = report.subjects if report.subjects is not None and report.subjects.units else None
-    cells = [counts.smallest for counts in report.cells.values() if counts.cells]
+def measured(report: Mapping[str, Any], contract: Contract) -> Measured:
+    """The facts for GB/T 42460's levels. report: a `DisclosureReport` as JSON, which a release carries. contract: as the
+    release door saw it. Tables without a row tell of nobody."""
+    subjects = report["subjects"] if report["subjects"] is not None and report["subjects"]["units"] else None
+    cells = [counts["smallest"] for counts in report["cells"].values() if counts["cells"]]
     return Measured(
         direct=any(
             column.role is Role.IDENTIFIER and column.transform is Transform.KEEP
@@ -18,8 +21,8 @@ def measured(report: DisclosureReport, contract: Contract) -> Measured:
             for column in table.columns
         ),
         rows=subjects is not None,
-        largest_risk=subjects.risk_largest if subjects else 0.0,
-        mean_risk=subjects.risk_mean if subjects else 0.0,
-        unique=subjects.unique_after if subjects else 0.0,
+        largest_risk=subjects["risk_largest"] if subjects else 0.0,
+        mean_risk=subjects["risk_mean"] if subjects else 0.0,
+        unique=subjects["unique_after"] if subjects else 0.0,
         smallest_cell=min(cells, default=None),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import shutil
 import tempfile
@@ -63,6 +64,7 @@ HOLDERS = {PLATFORM: Key(1), FIRM: Key(2), AUDITOR: Key(3)}
 def registry() -> tuple[Path, bytes]:
     """A registry that doesn't run out: its folder, and the root to trust. Made once for each process."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-registry-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     records = Parties.of(
         [
             _party(HALL, Grade.PLATFORM),
@@ -115,6 +117,13 @@ def conclude(
     home: Home, path: Path, *, at: datetime | None = None, of: Callable[..., Terms] = terms, **changes: Any
 ) -> OnDesk:
     """The contract in a file, negotiated and signed by both, recorded in a hall. at: when the agreement is made (2000)."""
+    return Desk(home).take(concluded(path, at=at, of=of, **changes))
+
+
+def concluded(
+    path: Path, *, at: datetime | None = None, of: Callable[..., Terms] = terms, **changes: Any
+) -> bytes:
+    """The file that both parties of `conclude` end with, which no hall has seen yet."""
     text = path.read_bytes()
     contract = load_contract(path)
     name = ContractName(id=contract.id, version=contract.version, digest=contract.digest)
@@ -135,7 +144,7 @@ def conclude(
     for side in (C, P, C, P):
         made = replay(dossier, name, parties=records, at=lambda _mark: moment)
         dossier = talk.carry_on(dossier, made, side=side, signer=KEYS[side], now=moment.now)
-    return Desk(home).take(dossier.to_bytes())
+    return dossier.to_bytes()
 
 
 def begin(home: Home, path: Path, *, side: Side, version: str, ended: bool = False) -> OnDesk:

@@ -13,6 +13,7 @@ where the bytes come from, whom a root may name (`holders`) and what is remember
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from core.digest import canonical, sha256_hex
 from core.errors import ContractError, IntegrityError, StateError
 from core.jsontext import parse_json
 from core.proof import Sealed, prover
+
+# It tells of each signature that a threshold may do without, in every log of a run.
+logging.getLogger("tuf.api._payload").setLevel(logging.WARNING)
 
 MAX_METADATA_BYTES = 512 << 10
 _MAX_ROOTS = 1024

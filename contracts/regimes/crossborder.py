@@ -107,10 +107,10 @@ def filed(facts: Facts) -> tuple[Finding, ...]:
     reasons = []
     if count.persons >= limits["filedFromPersons"]:
         reasons.append(
-            f"{count.persons:,} persons since 1 January, and the limit is {limits.count('filedFromPersons'):,}"
+            f"{_counted(count.persons)} since 1 January, and the limit is {limits.count('filedFromPersons'):,}"
         )
     if count.sensitive >= limits["filedFromSensitive"]:
-        reasons.append(f"{count.sensitive:,} persons with sensitive information since 1 January")
+        reasons.append(f"{_counted(count.sensitive)} with sensitive information since 1 January")
     return _lacking(facts, "crossborder.filed", reasons, _LESSER, "articles 5(4) and 8") if reasons else ()
 
 
@@ -143,14 +143,18 @@ def _greater(facts: Facts) -> list[str]:
     if count is not None and _persons_leave(facts):
         if count.persons >= limits["assessedFromPersons"]:
             reasons.append(
-                f"{count.persons:,} persons since 1 January, and the limit is {limits.count('assessedFromPersons'):,}"
+                f"{_counted(count.persons)} since 1 January, and the limit is {limits.count('assessedFromPersons'):,}"
             )
         if count.sensitive >= limits["assessedFromSensitive"]:
             reasons.append(
-                f"{count.sensitive:,} persons with sensitive information since 1 January, "
+                f"{_counted(count.sensitive)} with sensitive information since 1 January, "
                 f"and the limit is {limits.count('assessedFromSensitive'):,}"
             )
     return reasons
+
+
+def _counted(persons: int) -> str:
+    return f"{persons:,} person{'' if persons == 1 else 's'}"
 
 
 def _persons_leave(facts: Facts) -> bool:

@@ -7,14 +7,13 @@ from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
 from contracts.declared import Compliance, ProvisionTerms
-from contracts.model import Column, Contract, Table, TableKind
+from contracts.model import Column, Contract, Table
 from contracts.regimes.thresholds import DEFAULT, Thresholds
 from core.errors import UsageError
 
 # The law's calendar. China has had one time, without summer time, since 1992: an offset says it, and no table of zones that
 # may be missing or old decides what day it is.
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
-_PERSONS = (TableKind.SUBJECTS, TableKind.FACTS)
 
 
 def china_date(moment: datetime) -> date:
@@ -110,7 +109,7 @@ class Facts:
     @property
     def about_persons(self) -> bool:
         """Whether any table holds persons or what they did."""
-        return any(table.kind in _PERSONS for table in self.contract.tables)
+        return any(table.kind.about_persons for table in self.contract.tables)
 
     def columns(self) -> tuple[tuple[str, Table, Column], ...]:
         """Every column with its clause and table, in the document's order."""
@@ -122,7 +121,7 @@ class Facts:
 
     def columns_of_persons(self) -> tuple[tuple[str, Table, Column], ...]:
         """The columns of tables about persons."""
-        return tuple(entry for entry in self.columns() if entry[1].kind in _PERSONS)
+        return tuple(entry for entry in self.columns() if entry[1].kind.about_persons)
 
 
 def name_of(table: Table, column: Column) -> str:

@@ -1,7 +1,8 @@
 """Whether a contract opens a door of this hall now: the one question that every door asks, and the only one.
 
 In this order, and the first no is the answer:
-  1. a contract of this very text is in force: concluded, within its time, neither suspended, superseded nor ended;
+  1. a contract of this very text is in force: concluded, within its time, neither suspended, superseded nor ended; and today
+     lies within the text's own term, both of whose days are whole days in UTC;
   2. both parties signed it, with keys that counted when they did (`Desk.open` proves that);
   3. the agreement permits what the door would do (`contracts.decision.decide`);
   4. no rule of the land stands against it (`contracts.regimes`).
@@ -9,9 +10,9 @@ In this order, and the first no is the answer:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.agreement.codes import code_of
@@ -20,14 +21,21 @@ from contracts.agreement.vocabulary import Door
 from contracts.decision import Deny, Permit, Request, decide
 from contracts.life.state import Standing
 from contracts.model import Contract
+from contracts.regimes.crossborder import is_abroad
 from contracts.regimes.finding import Facts, Finding, Headcount, Measured
 from contracts.regimes.places import territories_of
 from contracts.regimes.rules import refusals
 from contracts.regimes.thresholds import DEFAULT, Thresholds, load_thresholds
-from core.errors import ContractError
+from contracts.sharing import MEASURED
+from contracts.through import through
+from core.errors import ContractError, SluiceError
+from core.proof import TableFile
 from pipeline.agreements.log import latest
 from pipeline.agreements.standing import Stands, in_force, standings
 from pipeline.home import Home
+from privacy.abroad import Meter
+from privacy.heads import heads_of, namespace_of
+from privacy.measured import measured
 
 # Where no table is about persons any group is large enough.
 _NO_PERSONS = 10**9
@@ -66,6 +74,7 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
         raise _not_in_force(contract, found)
     agreement = stands.kept.made.agreement
     at = latest(home)
+    _within_term(contract, at)
     permit = _decide(contract, agreement, stands, door, at)
     passage = Passage(
         contract=contract,
@@ -77,17 +86,44 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
         thresholds=_thresholds(home),
     )
     # Who is counted, and what is measured, is known later; what doesn't hang on it is told before any data is fetched.
-    _refuse(contract, [each for each in refusals(_facts(passage)) if each.rule not in _LATER])
+    _refuse(contract, [each for each in refusals(_facts(passage)) if each.rule not in MEASURED])
     return passage
 
 
-# What is asked once there is data.
-_LATER = {"crossborder.counted", "deidentification.reached"}
+def require_measured(
+    passage: Passage, home: Home, report: Mapping[str, Any], tables: Mapping[str, TableFile]
+) -> None:
+    """Every rule of the land, now that it's known what is left of risk, and how many persons would go abroad.
+
+    report: the release's disclosure report; tables: what it was made of. Persons who would go abroad are counted as gone from
+    here on, also when the release comes to nothing after all. Raises ContractError, and then nobody is counted.
+    """
+    found = measured(report, through(passage.contract, passage.permit.door))
+    if is_abroad(passage.territories):
+        count_abroad(passage, home, tables, allow=lambda count: require_lawful(passage, found, count))
+    else:
+        require_lawful(passage, found, None)
 
 
-def require_measured(passage: Passage, measured: Measured, headcount: Headcount | None) -> None:
-    """Every rule of the land, now that it's known what is left of risk, and how many persons go abroad. Raises ContractError."""
-    _refuse(passage.contract, refusals(_facts(passage, measured=measured, headcount=headcount)))
+def require_lawful(passage: Passage, found: Measured, headcount: Headcount | None) -> None:
+    """Every rule of the land, for what was measured and counted. Raises ContractError."""
+    _refuse(passage.contract, refusals(_facts(passage, measured=found, headcount=headcount)))
+
+
+def count_abroad(
+    passage: Passage,
+    home: Home,
+    tables: Mapping[str, TableFile],
+    *,
+    allow: Callable[[Headcount], None],
+) -> None:
+    """Counts the persons in tables as provided abroad by the contract's provider, unless `allow` raises when told how many."""
+    Meter(home.store, home.keys, provider=passage.agreement.assigner, thresholds=passage.thresholds).provide(
+        heads_of(passage.contract, tables, door=passage.permit.door),
+        namespace=namespace_of(passage.contract),
+        at=passage.at,
+        allow=allow,
+    )
 
 
 def _facts(passage: Passage, **known: Any) -> Facts:
@@ -98,6 +134,23 @@ def _facts(passage: Passage, **known: Any) -> Facts:
         territories=passage.territories,
         thresholds=passage.thresholds,
         **known,
+    )
+
+
+def _within_term(contract: Contract, at: datetime) -> None:
+    """1: the text's own term, from its first day to its last."""
+    day = at.astimezone(UTC).date()
+    if day in contract.term:
+        return
+    early = day < contract.term.start
+    clause = "sluiceTerm.from" if early else "sluiceTerm.until"
+    what = f"is in force from {contract.term.start}" if early else f"ended with {contract.term.end}"
+    raise ContractError(
+        f"Contract {contract.id} {contract.version} {what}, and it is {day}.",
+        where=f"contract {contract.id}, clause {clause}",
+        remedy=_REMEDIES[Standing.AHEAD if early else Standing.EXPIRED],
+        clause=clause,
+        contract=contract.id,
     )
 
 
@@ -153,11 +206,14 @@ def _request(contract: Contract, permission: Permission, assignee: str, grade: s
     )
 
 
-def _not_in_force(contract: Contract, found: Iterable[Stands]) -> ContractError:
+def _not_in_force(contract: Contract, found: Iterable[Stands]) -> SluiceError:
     found = list(found)
     mine = [each for each in found if each.state.contract_digest == contract.digest]
     if not mine:
-        other = bool(found)
+        # The version has been concluded, with another text.
+        other = any(
+            each.state.version == contract.version and each.state.concluded_at is not None for each in found
+        )
         return ContractError(
             f"The text of contract {contract.id} {contract.version} isn't the one that was signed."
             if other
@@ -170,6 +226,8 @@ def _not_in_force(contract: Contract, found: Iterable[Stands]) -> ContractError:
             contract=contract.id,
         )
     last = mine[-1]
+    if last.fault is not None:  # nothing is wrong with the contract: whether it's in force can't be told now
+        return last.fault
     who = (
         f" by the {last.state.by}" if last.state.standing in (Standing.SUSPENDED, Standing.TERMINATED) else ""
     )

@@ -55,9 +55,15 @@ class Settled:
 
 
 def settle(home: Home) -> Settled:
-    """Brings every contract's releases and keys to what its state asks for. Raises ConflictError while others publish under it."""
+    """Brings every contract's releases and keys to what its state asks for.
+
+    Raises ConflictError while others publish under one of them, StateError where a fault of the machine hides how one stands:
+    nothing is withheld for that.
+    """
     by_contract: dict[str, list[Stands]] = {}
     for each in standings(home):
+        if each.fault is not None:
+            raise each.fault
         by_contract.setdefault(each.state.contract_id, []).append(each)
     releases: dict[str, list[Release]] = {}
     for release in home.catalog.releases(all=True):

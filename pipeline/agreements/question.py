@@ -11,10 +11,8 @@ from contracts.regimes.crossborder import is_abroad
 from contracts.regimes.finding import Headcount, Measured
 from core.errors import ContractError
 from core.proof import Window
-from pipeline.agreements.doors import Passage, require, require_measured
+from pipeline.agreements.doors import Passage, count_abroad, require, require_lawful
 from pipeline.home import Home
-from privacy.abroad import Meter
-from privacy.heads import heads_of, namespace_of
 
 
 def refusal_of(contract: Contract, home: Home) -> ContractError | None:
@@ -28,7 +26,7 @@ def refusal_of(contract: Contract, home: Home) -> ContractError | None:
         if is_abroad(passage.territories):
             _ask_counted(passage, home)
         else:
-            require_measured(passage, _worst(contract), None)
+            require_lawful(passage, _worst(contract), None)
     except ContractError as error:
         return error
     return None
@@ -43,17 +41,15 @@ def _ask_counted(passage: Passage, home: Home) -> None:
     contract = passage.contract
 
     def ask(count: Headcount) -> None:
-        require_measured(passage, _worst(contract), count)
+        require_lawful(passage, _worst(contract), count)
         raise _WouldPassError
 
-    meter = Meter(home.store, home.keys, provider=passage.agreement.assigner, thresholds=passage.thresholds)
     run = home.runs.begin(str(uuid.uuid4()))
     try:
         received = receive(
             connector_for(contract), contract, Window(), out=run.folder / "received", key=run.key
         )
-        heads = heads_of(contract, received.tables, door=passage.permit.door)
-        meter.provide(heads, namespace=namespace_of(contract), at=passage.at, allow=ask)
+        count_abroad(passage, home, received.tables, allow=ask)
     except _WouldPassError:
         pass
     finally:

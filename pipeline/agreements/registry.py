@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.events import Event, EventKind
 from contracts.parties.memory import load_remembering
 from contracts.parties.registry import Registry
-from core.errors import UsageError
+from core.errors import StateError, UsageError
 from core.ids import uuid_of
 from pipeline.home import Home
 
@@ -18,12 +18,18 @@ def trusted_registry(home: Home) -> Registry:
     settings = home.settings
     try:
         root = settings.trusted_root.read_bytes()
-    except OSError as error:
+    except FileNotFoundError:
         raise UsageError(
-            f"No party registry is trusted here ({error.strerror or type(error).__name__}).",
+            "No party registry is trusted here.",
             where=str(settings.trusted_root),
             remedy="`sluice party registry trust` takes the registry's folder, and the digest of its root that the parties "
             "agreed on.",
+        ) from None
+    except OSError as error:
+        raise StateError(
+            f"The root of the party registry can't be read ({error.strerror or type(error).__name__}).",
+            where=str(settings.trusted_root),
+            remedy="Check the disk and the modes of SLUICE_HOME; then do it again.",
         ) from None
     registry = load_remembering(settings.registry, trusted_root=root, now=home.clock(), store=home.store)
     name = f"registry/{registry.root_version}.{registry.version}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from contracts.agreement.model import Agreement, Permission
 from contracts.agreement.vocabulary import Operator
 from contracts.life.state import ContractState, Period, Standing, states
-from core.errors import SluiceError
+from core.errors import SluiceError, StateError
 from pipeline.agreements.desk import Desk, OnDesk
 from pipeline.agreements.log import latest, logged
 from pipeline.home import Home
@@ -19,12 +19,13 @@ from pipeline.home import Home
 class Stands:
     """How a negotiated contract stands in this hall. kept: its dossier, checked; None when that is gone or doesn't hold.
 
-    trouble: what is wrong with the dossier then.
+    trouble: what is wrong with the dossier then. fault: the same where it's the machine's, and may be gone the next time.
     """
 
     state: ContractState
     kept: OnDesk | None
     trouble: str = ""
+    fault: StateError | None = None
 
 
 def standings(home: Home, contract_id: str = "") -> tuple[Stands, ...]:
@@ -33,13 +34,20 @@ def standings(home: Home, contract_id: str = "") -> tuple[Stands, ...]:
     desk = Desk(home)
     kept: dict[str, OnDesk] = {}
     trouble: dict[str, str] = {}
+    faults: dict[str, StateError] = {}
     for negotiation in dict.fromkeys(each.negotiation for each in log.happenings):
         try:
             kept[negotiation] = desk.open(negotiation)
         except SluiceError as error:  # it opens no door; that it's there is told all the same
             trouble[negotiation] = str(error)
+            faults |= {negotiation: error} if isinstance(error, StateError) else {}
         except OSError as error:
-            trouble[negotiation] = f"The dossier can't be read ({error.strerror})."
+            fault = StateError(
+                f"The contract's file can't be read ({error.strerror or type(error).__name__}).",
+                where=f"negotiation {negotiation}",
+                remedy="Check the disk and the modes of SLUICE_HOME; then do it again.",
+            )
+            trouble[negotiation], faults[negotiation] = str(fault), fault
     periods = {}
     for opened in kept.values():
         agreement = opened.made.agreement
@@ -48,7 +56,12 @@ def standings(home: Home, contract_id: str = "") -> tuple[Stands, ...]:
             periods[agreement.digest] = period
     found = states(log.happenings, periods, latest(home))
     return tuple(
-        Stands(state=state, kept=kept.get(state.negotiation), trouble=trouble.get(state.negotiation, ""))
+        Stands(
+            state=state,
+            kept=kept.get(state.negotiation),
+            trouble=trouble.get(state.negotiation, ""),
+            fault=faults.get(state.negotiation),
+        )
         for state in found
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.events import EventKind
 from core.progress import Progress, silent
 from core.proof import Window
+from pipeline.agreements import doors
 from pipeline.handoff import Handoff, tables_as_json, tables_from_json, write_handoff
 from pipeline.home import Home
 from pipeline.steps.opened import about, opened
@@ -34,6 +35,9 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
         documents={RESULT: run.folder / "validated" / RESULT},
         progress=progress,
     )
+    # Asked once more: what took minutes may have been overtaken by a suspension.
+    passage = doors.require(contract, home)
+    doors.require_measured(passage, home, safe.report, validated.tables)
     record(
         EventKind.DATA_ANONYMIZED,
         contract,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from audit.events import Event, EventKind
-from contracts.decide import require
 from contracts.shelf import find_contract
 from core.errors import UsageError
 from core.proof import Window
+from pipeline.agreements import doors
 from pipeline.handoff import Handoff, write_handoff
 from pipeline.home import Home
 from pipeline.runs import Owner, run_uuid
@@ -23,7 +23,7 @@ def check(
     stands in the way.
     """
     contract = find_contract(ref, home.settings.contracts)
-    require(contract, door="release", at=home.clock())
+    doors.require(contract, home)
     if window not in (None, Window()) and not any(table.time_column for table in contract.tables):
         raise UsageError(
             f"Contract {contract.id} says of no table when its facts happened, so no window can be cut.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.decide import require
 from contracts.model import Contract
 from contracts.shelf import find_contract
 from core.errors import ContractError, IntegrityError
+from pipeline.agreements import doors
 from pipeline.handoff import Handoff, read_handoff
 from pipeline.home import Home
 from pipeline.runs import Run
@@ -39,7 +39,7 @@ def opened(handoff: Handoff, home: Home, due: str) -> tuple[dict[str, Any], Cont
             was=state["contract_digest"],
             now=contract.digest,
         )
-    require(contract, door="release", at=home.clock())
+    doors.require(contract, home)
     return state, contract, run
 
 

@@ -48,7 +48,9 @@ def test_a_draft_of_a_folder_is_a_contract_that_the_check_takes(
     text = said(capsys, "new", "demand.odcs.yaml", "--from", "shop/data", *ANSWERED)
     assert "members: subjects, each `member` has one row" in text
     assert "sluice contract check demand.odcs.yaml" in text
-    assert "good" in said(capsys, "check", "demand.odcs.yaml")
+    # The check finds what the draft said is open, and nothing else.
+    lacking = said(capsys, "check", "demand.odcs.yaml", code=ExitCode.REFUSED)
+    assert {"sluiceProvision" in line for line in lacking.splitlines()[:-1]} == {True}
     contract = load_contract(here / "demand.odcs.yaml")
     assert [table.kind for table in contract.tables] == [TableKind.SUBJECTS, TableKind.FACTS]
     assert contract.table("members").column("member").transform is Transform.DROP
@@ -71,7 +73,9 @@ def test_what_is_open_is_found_and_not_made_up(here: Path, capsys: pytest.Captur
     said(capsys, "check", "data.odcs.yaml", code=ExitCode.REFUSED)
     # A draft doesn't take another's place.
     assert "already" in told(capsys, "new", "--from", "shop/data", code=ExitCode.USAGE)["what"]
-    assert told(capsys, "new", "--from", "shop/data", "--force", *ANSWERED)["ok"] is True
+    found = told(capsys, "new", "--from", "shop/data", "--force", *ANSWERED)
+    assert found["ok"] is False
+    assert all("sluiceProvision" in each["remedy"] for each in found["decide"])
 
 
 def test_the_limits_of_training_that_nobody_can_guess_stay_open(
@@ -182,7 +186,7 @@ def test_types_are_the_narrowest_that_lose_nothing(here: Path, capsys: pytest.Ca
         "user_id;zip;paid;at;day;ok\n1;01234;1.50;2026-01-01 10:00:00;2026-01-01;true\n2;99999;2;2026-01-02T11:00:00Z;2026-01-02;false\n",
         encoding="utf-8",
     )
-    assert told(capsys, "new", "--from", "t.csv", *ANSWERED)["ok"] is True
+    told(capsys, "new", "--from", "t.csv", *ANSWERED)
     contract = load_contract(here / "t.odcs.yaml")
     assert [each.type for each in contract.tables[0].columns] == [
         LogicalType.INTEGER, LogicalType.STRING, LogicalType.NUMBER, LogicalType.TIMESTAMP, LogicalType.DATE, LogicalType.BOOLEAN,

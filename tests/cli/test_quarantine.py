@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cli import quarantine
 from cli.main import main
 from core.errors import ExitCode
+from core.settings import Settings
 from tests.shop import BAD, MEMBERS, open_shop, raw_member
+from tests.signed import sign_all
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hall with two quarantines: one of a release, sealed to the hall's key, one of a run that was stopped, to the platform's."""
     folder = tmp_path_factory.mktemp("hall")
     shop = open_shop(folder / "shop")
+    sign_all(Settings(home=folder / "home", contracts=shop.parent))
     key = X25519PrivateKey.generate()
     (folder / "private.pem").touch(0o600)
     (folder / "private.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

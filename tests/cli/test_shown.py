@@ -21,10 +21,13 @@ from cli.output import print_json
 from cli.story import Story, in_short, in_words
 from cli.summary import VALIDATION, risk_lines
 from core.errors import ExitCode
+from core.settings import Settings
 from core.store import SqliteStore, Write
 from pipeline.home import Home
 from pipeline.validation.validate import RESULT
+from tests.declared import declared
 from tests.shop import CONTRACT, open_shop
+from tests.signed import sign_all
 
 WARNING = """\
     quality:
@@ -37,7 +40,9 @@ WARNING = """\
 def two_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hall")
     shop = open_shop(folder / "shop")
-    shop.write_text(CONTRACT.replace("    physicalName: orders\n", WARNING), encoding="utf-8")
+    text = declared(CONTRACT.replace("    physicalName: orders\n", WARNING))
+    shop.write_text(text, encoding="utf-8")
+    sign_all(Settings(home=folder / "home", contracts=shop.parent))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICE_HOME", str(folder / "home"))
         patch.setenv("SLUICE_CONTRACTS", str(shop.parent))
@@ -254,7 +259,7 @@ def test_a_hall_that_does_not_hold_says_so_in_json(
         kept = own_hall / "kept"
         assert told(capsys, "audit", "verify", "--save", str(kept))["holds"] is True
         store = SqliteStore(Home.open().settings.database)
-        entry = next(store.scan("ledger/leaf/"))
+        entry = next(each for each in store.scan("ledger/leaf/") if b"small-shop" in each.value)
         store.commit([Write(entry.key, entry.value.replace(b"small-shop", b"other-shop"), entry.version)])
     found = told(capsys, "audit", "verify", code=ExitCode.REFUSED)
     assert found["holds"] is False
@@ -284,20 +289,25 @@ def test_a_ledger_that_does_not_hold_hides_no_release(
     assert "not known" in said(capsys, "catalog", "list", "--all")[0]
 
 
-def test_a_contract_that_is_not_in_force_is_good_and_says_so(
-    hall: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("was", "now", "said_of_it"),
+    [
+        ("2099-12-31", "2020-12-31", "; its term ended 2020-12-31"),
+        ("2020-01-01", "2098-01-01", "; its term begins 2098-01-01"),
+        ("status: active", "status: draft", " checks"),
+    ],
+)
+def test_a_contract_out_of_its_term_is_good_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, now: str, said_of_it: str
 ) -> None:
     draft = tmp_path / "draft.odcs.yaml"
-    draft.write_text(CONTRACT.replace("status: active", "status: draft"), encoding="utf-8")
-    [line] = said(capsys, "contract", "check", str(draft))[0].splitlines()
+    draft.write_text(declared(CONTRACT.replace(was, now)), encoding="utf-8")
+    [note, line] = said(capsys, "contract", "check", str(draft))[0].splitlines()
+    assert note.startswith(f"note      {draft}:")
     assert line.startswith(f"good      {draft}: small-shop 1.0.0, 2 tables, ")
-    assert line.endswith("; not in force: Contract small-shop 1.0.0 is `draft`.")
+    assert line.endswith(said_of_it)
     [result] = told(capsys, "contract", "check", str(draft))
-    assert (result["ok"], result["in_force"]) == (True, False)
-    draft.write_text(CONTRACT[: CONTRACT.index("  - name: orders")], encoding="utf-8")
-    out, _ = said(capsys, "contract", "check", str(draft))
-    assert ", 1 table, " in out
-    assert "not in force" not in out
+    assert (result["ok"], result["findings"], len(result["warnings"])) == (True, [], 1)
 
 
 def test_a_contract_file_that_is_not_there_is_wrong_use(

@@ -13,6 +13,7 @@ from contracts import shelf
 from contracts.model import Contract
 from contracts.odcs import load_contract
 from pipeline import route
+from pipeline.agreements.desk import Desk
 from pipeline.attest import attest
 from pipeline.home import Home
 from tests.crash.faults import Faults, Point
@@ -60,6 +61,15 @@ def publish_until(place: Place, at: Point | None) -> tuple[list[Point], list[int
     faults = Faults(place.root, at)
     faults.arm()
     route.run("small-shop", home=Home.open(place.settings))
+    return faults.points, faults.disks
+
+
+def sign_until(place: Place, at: Point | None) -> tuple[list[Point], list[int]]:
+    """A hall is made, and takes the contract that both signed (`place.signed`); killed at a point, or not, as above."""
+    settle(place)
+    faults = Faults(place.root, at)
+    faults.arm()
+    Desk(Home.open(place.settings)).take(place.signed.read_bytes())
     return faults.points, faults.disks
 
 
@@ -128,7 +138,8 @@ def assert_clean(place: Place, home: Home) -> None:
     assert not list(place.work.iterdir()), list(place.work.iterdir())
     assert not list(home.settings.runs.iterdir())
     assert not home.keys.runs_with_key()
-    drafts = [path for path in place.home.rglob(".*") if "_delta_log" not in path.parts]
+    stays = home.settings.registry / ".lock"  # who brings a newer registry holds it
+    drafts = [path for path in place.home.rglob(".*") if "_delta_log" not in path.parts and path != stays]
     assert not drafts, drafts
     releases = home.catalog.releases(all=True)
     named = {(table.uri, table.file) for release in releases for table in release.tables}

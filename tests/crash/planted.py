@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.settings import Settings
+from tests.declared import declared
 from tests.shop import CONTRACT, open_shop
+from tests.signed import sign_all
 
 MORE_ORDERS = 60
 # Every raw value holds this beginning and its kind; a member's number makes it one person's.
@@ -36,6 +38,11 @@ class Place:
     @property
     def home(self) -> Path:
         return self.root / "home"
+
+    @property
+    def signed(self) -> Path:
+        """A contract's file that both signed and this hall may not have seen yet."""
+        return self.root / "signed.json"
 
     @property
     def work(self) -> Path:
@@ -60,10 +67,11 @@ def open_planted(root: Path) -> Place:
     for folder in (place.work, place.temp):
         folder.mkdir(parents=True)
     contract = open_shop(place.shop)
-    contract.write_text(_contract(), encoding="utf-8")
+    contract.write_text(declared(_contract()), encoding="utf-8")
     members, orders = (place.shop / "data" / f"{name}.csv" for name in ("members", "orders"))
     _rewrite(members, ["phone"], lambda row, number: [_raw("phone", number)])
     _rewrite(orders, ["remark"], lambda row, number: [_raw("aside" if row[2] == "0" else "remark", number)])
+    sign_all(place.settings)
     return place
 
 

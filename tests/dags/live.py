@@ -15,14 +15,17 @@ from audit.events import Event, EventKind
 from core.proof import Window
 from core.settings import Settings
 from dags.executor import TITLE
+from pipeline.agreements.log import KINDS
 from pipeline.airflow import guard as airflow_guard
 from pipeline.airflow.api import RunView
 from pipeline.airflow.runs import route_run_id
 from pipeline.airflow.service import AirflowService
 from pipeline.home import Home
+from tests.declared import GENERAL
 
 GOODS = (Path(__file__).parent.parent / "data" / "goods.odcs.yaml").read_text(encoding="utf-8")
 PATIENCE_S = 240.0
+_OF_CONTRACTS = frozenset({*KINDS.values(), EventKind.REGISTRY_TRUSTED})
 _OF_ONE_SEALING = (EventKind.QUARANTINE_SEALED, EventKind.QUARANTINE_REMOVED)
 
 
@@ -32,7 +35,7 @@ def daily(text: str) -> str:
         "customProperties: [{property: sluiceKind, value: reference}]",
         "customProperties: [{property: sluiceKind, value: reference}, {property: sluiceTime, value: sold_on}]",
     ).replace("physicalName: goods", "physicalName: sales")
-    column = "      - {name: sold_on, logicalType: date, required: true}\n"
+    column = f"      - {{name: sold_on, logicalType: date, required: true, customProperties: [{GENERAL}]}}\n"
     return text.replace("    quality:", f"{column}    quality:") + (
         "slaProperties: [{property: frequency, value: 1, unit: d}]\n"
     )
@@ -99,8 +102,9 @@ class Live:
         return [event for event in self.events() if event.run_id == run]
 
     def events(self) -> list[Event]:
-        """All of the ledger's."""
-        return [self.home.ledger.event(index) for index in range(self.home.ledger.size)]
+        """All of the ledger's, but for how the contracts came about."""
+        every = (self.home.ledger.event(index) for index in range(self.home.ledger.size))
+        return [event for event in every if event.kind not in _OF_CONTRACTS]
 
     def failures(self, view: RunView) -> list[tuple[object, object]]:
         events = [event for event in self.told(view) if event.kind is EventKind.RUN_FAILED]

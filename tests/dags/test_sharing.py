@@ -18,6 +18,7 @@ from core.errors import IntegrityError, QualityError
 from core.proof import Window
 from core.settings import PUBLISHED
 from pipeline import route
+from pipeline.agreements import doors
 from pipeline.airflow.home import DAGS
 from pipeline.airflow.runs import route_run_id
 from pipeline.home import Home
@@ -25,6 +26,7 @@ from pipeline.home import Home
 if TYPE_CHECKING:
     from tests.dags.conftest import Shop
 
+REQUIRE = doors.require
 HEAVY = (
     "great_expectations",
     "duckdb",
@@ -402,10 +404,11 @@ def test_what_is_no_error_of_ours_ends_a_log_as_well(
 
 @pytest.mark.slow
 def test_a_run_that_check_refuses_has_failed_and_nothing_is_left(
-    shop: Shop, airflow_database: object
+    shop: Shop, airflow_database: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.contract("draft", status="draft")
-    done = run("draft")
+    monkeypatch.setattr(doors, "require", REQUIRE)  # nobody signed it
+    shop.contract("unsigned")
+    done = run("unsigned")
     assert str(done.state) == "failed"
     assert states(done)["check"] == "failed"
     assert set(states(done).values()) == {"failed", "upstream_failed"}

@@ -21,6 +21,7 @@ from pipeline.airflow.service import _OTHERS
 from pipeline.attest import attest
 from tests.dags.live import GOODS, Altered, Live, at_work, daily, loaders, repeated, until
 from tests.programs import Postgres, postgres
+from tests.signed import sign_all
 
 pytestmark = pytest.mark.system
 
@@ -80,6 +81,7 @@ def live(tmp_path: Path, database: Postgres) -> Iterator[Live]:
         (contracts / f"{name}.odcs.yaml").write_text(text, encoding="utf-8")
     dags = loaders(tmp_path)
     settings = Settings(home=tmp_path / "hall", contracts=contracts)
+    sign_all(settings)
     with OverPostgres(settings, dags=dags, database=database) as airflow:
         airflow.add_scheduler()
         yield Live(airflow, dags)

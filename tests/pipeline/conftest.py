@@ -20,6 +20,7 @@ from core.proof import Received, TableFile, Validated, Window
 from pipeline.quarantine.aside import Draft
 from pipeline.validation.validate import validate
 from tests.agreement import agreement
+from tests.open_doors import open_doors
 from tests.pipeline.hall import hall, no_value_in_any_log, pair
 
 _LOGICAL = {
@@ -47,6 +48,13 @@ def expectation(kind: str, *, scope: Scope = Scope.ROW, **about: Any) -> Check:
     return Check(
         **({"table": "t", "name": "rule"} | fields), kind=CheckKind.EXPECTATION, scope=scope, params=params
     )
+
+
+@pytest.fixture(autouse=True)
+def signed_or_not(request: pytest.FixtureRequest) -> None:
+    """The steps are tested behind open doors; what opens them is tested in `agreements`, and signed for where it's marked so."""
+    if "agreements" not in request.path.parts and request.node.get_closest_marker("signed") is None:
+        request.getfixturevalue("open_doors")
 
 
 @dataclass
@@ -160,4 +168,14 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-__all__ = ["Bench", "Outcome", "check", "expectation", "hall", "no_value_in_any_log", "pair", "replace"]
+__all__ = [
+    "Bench",
+    "Outcome",
+    "check",
+    "expectation",
+    "hall",
+    "no_value_in_any_log",
+    "open_doors",
+    "pair",
+    "replace",
+]

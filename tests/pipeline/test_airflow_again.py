@@ -15,8 +15,10 @@ from core.proof import Window
 from core.settings import Settings
 from pipeline import route
 from pipeline.again import again
+from pipeline.agreements.desk import Desk
 from pipeline.handoff import Handoff, RunGoneError
 from pipeline.home import Home
+from tests.signed import KEYS, P, sign_all
 
 GOODS = Path(__file__).parent.parent / "data" / "goods.odcs.yaml"
 STEPS: dict[str, Callable[..., Handoff]] = {
@@ -103,6 +105,16 @@ def test_a_contract_that_was_changed_is_refused(home: Home) -> None:
         again(RUN, before="publish", home=home, owner=OWNER)
     assert "from `receive` on" in caught.value.remedy
     assert list(home.settings.runs.iterdir()) == []
+    assert home.catalog.releases(all=True) == ()
+
+
+@pytest.mark.signed
+def test_a_contract_that_was_ended_since_is_refused(home: Home) -> None:
+    [made] = sign_all(home.settings)
+    ended(home, publishes=False)
+    Desk(home).end(made.made.id, side=P, signer=KEYS[P])
+    with pytest.raises(ContractError, match="is terminated by the provider"):
+        again(RUN, before="publish", home=home, owner=OWNER)
     assert home.catalog.releases(all=True) == ()
 
 

@@ -17,8 +17,9 @@ from pipeline import route
 from pipeline.home import Home
 from pipeline.route import Publication
 from privacy.pseudonym import pseudonymize
+from tests.signed import sign_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.signed]
 ROOT = Path(__file__).resolve().parents[2]
 ORACLE = ROOT / ".venv-oracle" / "bin" / "python"
 QUASI = ["age", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count"]
@@ -26,7 +27,9 @@ QUASI = ["age", "home_ownership", "marital_status", "household_size", "household
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home.open(Settings(home=tmp_path_factory.mktemp("grocery"), contracts=PUBLISHED))
+    settings = Settings(home=tmp_path_factory.mktemp("grocery"), contracts=PUBLISHED)
+    sign_all(settings)
+    return Home.open(settings)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,9 @@ from pipeline.attest import attest
 from pipeline.home import Home
 from pipeline.sweep import sweep
 from tests.crash import acts
-from tests.crash.forks import Child, Forks, the_forks
+from tests.crash.forks import LONGEST_S, Child, Forks, the_forks
 from tests.crash.planted import Place, more_orders, open_planted
+from tests.signed import conclude
 
 STEPS = ("check", "receive", "validate", "anonymize", "publish", "stage", "reveal")
 AT_ONCE, READERS, READINGS = 10, 2, 12
@@ -94,7 +95,9 @@ def stopped(forks: Forks, place: Place, at: str, window: Window | None = None) -
     signs = sorted(place.root.glob("*.sign"))
     sign = place.root / f"{len(signs)}.sign"
     child = forks.start(run_until, place, at, sign, window or Window())
+    deadline = time.monotonic() + LONGEST_S
     while not sign.exists() and not child.answer.exists():
+        assert time.monotonic() < deadline, child.wait()  # it was killed: nothing will ever come of it
         time.sleep(0.002)
     try:
         yield child
@@ -191,11 +194,13 @@ def contract_of(place: Place) -> Path:
 def test_a_contract_that_changes_under_a_run_stops_it(forks: Forks, place: Place, step: str) -> None:
     contract = contract_of(place)
     changed = contract.read_text(encoding="utf-8").replace("k: 4", "k: 5")
+    changed = changed.replace("version: 1.0.0", "version: 1.1.0")
     with stopped(forks, place, step) as run:
         contract.write_text(changed, encoding="utf-8")
     with pytest.raises(ContractError, match="was changed while run"):
         run.wait().given()
     held(place, 0)
+    conclude(Home.open(place.settings), contract)
     assert forks.run(acts.publish, place).given() is True
     held(place, 1)
 
@@ -247,13 +252,13 @@ def test_a_sweep_never_touches_a_run_that_lives(forks: Forks, place: Place) -> N
 @pytest.mark.slow
 def test_many_open_a_fresh_home_at_once(forks: Forks, place: Place) -> None:
     for attempt in range(3):
+        shutil.rmtree(place.home)  # also the one in which the contract was signed
         go = place.root / f"go-{attempt}"
         children = [forks.start(first_opened, place, go) for _ in range(AT_ONCE)]
         go.touch()
         assert len({child.wait().given() for child in children}) == 1
         left = {path.name for path in place.home.iterdir() if path.name.startswith(".")}
         assert not left
-        shutil.rmtree(place.home)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import pytest
 
 from audit.events import EventKind
 from audit.ledger import Ledger
+from contracts.life.state import Turn
 from core.digest import document_digest
 from core.errors import (
     CatalogError,
@@ -29,10 +30,12 @@ from core.errors import (
 from core.proof import Window
 from core.settings import Settings
 from pipeline import route
+from pipeline.agreements.desk import Desk
 from pipeline.attest import attest
 from pipeline.handoff import Handoff
 from pipeline.home import Home
 from tests.shop import BAD, MEMBERS, open_shop, raw_member
+from tests.signed import KEYS, C, sign_all
 
 
 @pytest.fixture
@@ -177,14 +180,29 @@ def test_a_contract_that_changed_between_two_steps_is_refused(home: Home, shop: 
     assert home.catalog.releases() == ()
 
 
+@pytest.mark.signed
 @pytest.mark.parametrize("step", STEPS)
-def test_a_contract_that_ran_out_between_two_steps_is_refused(
-    tmp_path: Path, home: Home, shop: Path, step: str
-) -> None:
+def test_a_contract_that_ran_out_between_two_steps_is_refused(home: Home, shop: Path, step: str) -> None:
+    shop.write_text(shop.read_text(encoding="utf-8").replace("2099-12-31", "2050-12-31"), encoding="utf-8")
+    sign_all(home.settings)
     handoff = steps(home, shop, step)
-    later = Home.open(home.settings, clock=lambda: datetime(2100, 1, 1, tzinfo=UTC))
-    with pytest.raises(ContractError, match="ended with 2099-12-31"):
+    later = Home.open(home.settings, clock=lambda: datetime(2051, 1, 1, tzinfo=UTC))
+    with pytest.raises(ContractError, match="ended with 2050-12-31"):
         getattr(route, step)(handoff, home=later)
+    assert home.catalog.releases() == ()
+
+
+@pytest.mark.signed
+@pytest.mark.parametrize("step", STEPS)
+def test_a_contract_that_was_suspended_between_two_steps_is_refused(
+    home: Home, shop: Path, step: str
+) -> None:
+    [made] = sign_all(home.settings)
+    handoff = steps(home, shop, step)
+    Desk(home).turn(made.made.id, Turn.SUSPEND, side=C, signer=KEYS[C])
+    with pytest.raises(ContractError, match="is suspended by the consumer"):
+        getattr(route, step)(handoff, home=home)
+    assert home.catalog.releases() == ()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -337,13 +355,32 @@ def test_a_window_of_a_contract_that_knows_no_time_is_refused(home: Home, shop: 
         route.run("small-shop", home=home, window=window(1, 7))
 
 
-def test_a_contract_out_of_force_moves_nothing(home: Home, shop: Path) -> None:
-    shop.write_text(
-        shop.read_text(encoding="utf-8").replace("status: active", "status: draft"), encoding="utf-8"
-    )
-    with pytest.raises(ContractError, match="status"):
+@pytest.mark.signed
+def test_a_contract_that_nobody_signed_moves_nothing(home: Home) -> None:
+    with pytest.raises(ContractError, match="nothing unsigned moves data"):
         route.run("small-shop", home=home)
     assert kinds(home) == []
+
+
+@pytest.mark.signed
+def test_a_contract_out_of_force_moves_nothing(home: Home, shop: Path) -> None:
+    shop.write_text(shop.read_text(encoding="utf-8").replace("2099-12-31", "2020-12-31"), encoding="utf-8")
+    sign_all(home.settings)
+    signed = kinds(home)
+    with pytest.raises(ContractError, match=r"sluiceTerm\.until"):
+        route.run("small-shop", home=home)
+    assert kinds(home) == signed
+
+
+@pytest.mark.signed
+def test_a_signed_contract_goes_its_whole_way_and_may_say_retired(home: Home, shop: Path) -> None:
+    """What a contract's file says of its status is for its readers: the signatures decide."""
+    shop.write_text(
+        shop.read_text(encoding="utf-8").replace("status: active", "status: retired"), encoding="utf-8"
+    )
+    sign_all(home.settings)
+    assert route.run("small-shop", home=home).new
+    attest(home)
 
 
 def test_an_unknown_contract_is_named_with_those_that_exist(home: Home) -> None:

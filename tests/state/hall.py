@@ -112,6 +112,7 @@ def live(hall: Hall) -> dict[str, Any]:
     """
     if not hall.shop.exists():
         open_shop(hall.shop)
+    shop = _sign(hall)
     for window in PUBLISHED:
         assert hall.run(window)["new"]
     assert hall.run(REFUSED, code=ExitCode.REFUSED)["error"] == "PrivacyError"
@@ -119,21 +120,26 @@ def live(hall: Hall) -> dict[str, Any]:
     [taken, *_] = [each["id"] for each in hall.ask("quarantine", "list")]
     hall.ask("quarantine", "show", taken, "--rows", "1")
     hall.ask("quarantine", "release", taken, "--to", str(hall.folder / "handed out"))
-    _agree(hall)
+    _agree(hall, shop)
     held = what_holds(hall)
     hall.cut_off(CUT_OFF)
     return held
 
 
-def _agree(hall: Hall) -> None:
-    """Contracts come, are stopped, and go: the shop's, which holds in the end, and one over its goods that doesn't."""
-    (hall.shop / "data" / "goods.csv").write_text("id,name\n1,tea\n2,rice\n3,soap\n", encoding="utf-8")
-    settings = hall.open().settings
-    settle(hall.open())  # nothing is signed yet
+def _sign(hall: Hall) -> str:
+    """The shop's contract is signed, without which no run begins; returns the agreement's id."""
+    settings = Settings(home=hall.home, contracts=hall.shop)
     signed.trust(settings)
-    home = hall.open()
+    home = Home.open(settings)
     shop = signed.conclude(home, hall.shop / f"{CONTRACT}.odcs.yaml").made.id
     settle(home)
+    return shop
+
+
+def _agree(hall: Hall, shop: str) -> None:
+    """Contracts are stopped, come, and go: the shop's, which holds in the end, and one over its goods that doesn't."""
+    (hall.shop / "data" / "goods.csv").write_text("id,name\n1,tea\n2,rice\n3,soap\n", encoding="utf-8")
+    home = hall.open()
     desk = Desk(home)
     for turn in (Turn.SUSPEND, Turn.RESUME):
         desk.turn(shop, turn, side=Side.CONSUMER, signer=signed.KEYS[Side.CONSUMER])

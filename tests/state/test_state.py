@@ -14,15 +14,26 @@ from catalog.release import ReleaseTable
 from core.digest import file_digest
 from core.errors import ExitCode
 from core.proof import TableFile, set_digest
+from tests.declared import declared
+from tests.open_doors import open_doors
 from tests.shop import MEMBERS
+from tests.signed import sign_all
 from tests.state import hall as state
 from tests.state.formats import formats
 from tests.state.hall import CONTRACT, Hall, leaves, live, unpack
 from tests.state.make import MAX_BYTES, SUFFIX, archives
 
+__all__ = ["open_doors"]
+
 ARCHIVES = archives()
 MAKE = "Make an archive and commit it with what holds of it: python -m tests.state.make WHAT-CHANGED"
-each_archive = pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name.removesuffix(SUFFIX))
+
+
+def _name(archive: Path) -> str:
+    return archive.name.removesuffix(SUFFIX)
+
+
+each_archive = pytest.mark.parametrize("archive", ARCHIVES, ids=_name)
 
 
 def told(archive: Path) -> Any:
@@ -109,9 +120,38 @@ def test_everything_published_is_seen_as_it_was(hall: Hall, archive: Path) -> No
         ]
 
 
-@each_archive
-def test_a_run_of_what_is_published_publishes_nothing(hall: Hall, archive: Path) -> None:
+def is_signed(archive: Path) -> bool:
+    """Whether the archive's hall had signed contracts: the first Sluice knew none."""
+    return EventKind.CONTRACT_FINALIZED in {kind for kind, _ in told(archive)["ledger"]["leaves"]}
+
+
+def sign_anew(hall: Hall) -> None:
+    """The way on for a hall whose contract nobody signed: a new version, with the declarations that it lacks, is signed."""
+    contract = hall.shop / f"{CONTRACT}.odcs.yaml"
+    text = contract.read_text(encoding="utf-8").replace("version: 1.0.0", "version: 1.1.0")
+    contract.write_text(declared(text), encoding="utf-8")
+    sign_all(hall.open().settings)
+
+
+@pytest.mark.parametrize("archive", [each for each in ARCHIVES if not is_signed(each)], ids=_name)
+def test_a_run_moves_nothing_of_what_nobody_signed(hall: Hall, archive: Path) -> None:
     held = told(archive)
+    for window in (*held["windows"]["published"], held["windows"]["cut_off"]):
+        error = hall.run(window, code=ExitCode.REFUSED)
+        assert (error["error"], error["where"]) == (
+            "ContractError",
+            f"contract {CONTRACT}, clause signatures",
+        )
+    assert_holds(held["releases"], hall.ask("catalog", "list", "--all"))
+
+
+@each_archive
+def test_a_run_of_what_is_published_publishes_nothing(
+    hall: Hall, archive: Path, request: pytest.FixtureRequest
+) -> None:
+    held = told(archive)
+    if not is_signed(archive):
+        request.getfixturevalue("open_doors")  # the same text is meant, and that is without signatures
     releases = [each for each in held["releases"] if each["contract"] == CONTRACT]
     for window, release in zip(held["windows"]["published"], releases, strict=True):
         found = hall.run(window)
@@ -125,6 +165,8 @@ def test_a_new_release_stands_beside_the_old_with_the_same_pseudonyms(hall: Hall
     """Its window is that of the run that was killed, whose leftovers don't stand in the way."""
     held = told(archive)
     old = [each["release"] for each in held["releases"]]
+    if not is_signed(archive):
+        sign_anew(hall)
     new = hall.run(held["windows"]["cut_off"])
     assert new["new"]
     assert new["release"] not in old

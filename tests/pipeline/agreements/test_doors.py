@@ -3,28 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from contracts.agreement.vocabulary import Door
 from contracts.life.state import Turn
 from contracts.model import Contract
 from contracts.odcs import load_contract
-from contracts.regimes.finding import Headcount, Measured
+from contracts.regimes.finding import Headcount
+from core.digest import file_digest
 from core.errors import ContractError
+from core.keys import FileKey
+from core.parquet import writer
+from core.proof import TableFile
 from core.settings import Settings
 from pipeline.agreements.desk import Desk
 from pipeline.agreements.doors import require, require_measured
 from pipeline.home import Home
+from privacy.abroad import Meter
 from tests import signed
 from tests.declared import declared
 from tests.shop import CONTRACT, open_shop
 from tests.signed import ALWAYS, KEYS, C, P
 
-SAFE = Measured(direct=False, rows=True, largest_risk=0.2, mean_risk=0.1, unique=0.0, smallest_cell=5)
+Report = dict[str, Any]
+
+
+def reported(largest: float, mean: float, unique: float, smallest: int) -> Report:
+    """What the door looks at in a disclosure report."""
+    risks = {"units": 120, "risk_largest": largest, "risk_mean": mean, "unique_after": unique}
+    return {"subjects": risks, "cells": {"orders": {"cells": 9, "smallest": smallest}}}
+
+
+SAFE = reported(0.2, 0.1, 0.0, 5)
+RISKY = reported(0.5, 0.5, 0.1, 2)
+
+
+def tables_of(folder: Path, members: range) -> dict[str, TableFile]:
+    """The shop's two tables with these members, as the route has them before they're made safe."""
+    folder.mkdir(mode=0o700)
+    made = {}
+    for name, numbers in (("members", members), ("orders", members[:3])):
+        data = pa.table({"member": [f"member-{number:06d}" for number in numbers]})
+        path, key = folder / f"{name}.parquet", FileKey.fresh()
+        with writer(path, data.schema, key) as file:
+            file.write(data)
+        made[name] = TableFile(
+            name=name,
+            path=path,
+            rows=data.num_rows,
+            size_bytes=path.stat().st_size,
+            sha256=file_digest(path),
+            key=key,
+        )
+    return made
 
 
 class Hall:
@@ -120,6 +156,58 @@ def test_before_and_after_its_time_it_is_shut(tmp_path: Path) -> None:
         assert f"is {word}" in hall.refused().what
 
 
+def test_before_the_texts_own_term_it_is_shut(hall: Hall) -> None:
+    hall.write(lambda text: text.replace('from: "2020-01-01"', 'from: "2090-01-01"'))
+    hall.conclude()
+    today = datetime.now(UTC).date()
+    error = hall.refused()
+    assert str(error) == (
+        f"Contract small-shop 1.0.0 is in force from 2090-01-01, and it is {today}. "
+        "(contract small-shop, clause sluiceTerm.from) Wait, or agree on an earlier start in a new version."
+    )
+    assert (error.facts["clause"], error.facts["contract"]) == ("sluiceTerm.from", "small-shop")
+
+
+def test_after_the_texts_own_term_it_is_shut(hall: Hall) -> None:
+    hall.write(lambda text: text.replace('until: "2099-12-31"', 'until: "2020-12-31"'))
+    hall.conclude()
+    today = datetime.now(UTC).date()
+    error = hall.refused()
+    assert str(error) == (
+        f"Contract small-shop 1.0.0 ended with 2020-12-31, and it is {today}. "
+        "(contract small-shop, clause sluiceTerm.until) Agree on a new version with a later end."
+    )
+    assert (error.facts["clause"], error.facts["contract"]) == ("sluiceTerm.until", "small-shop")
+
+
+CHINA = timezone(timedelta(hours=8))
+
+
+@pytest.mark.parametrize(
+    ("at", "clause"),
+    [
+        (datetime(2049, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), "sluiceTerm.from"),
+        (datetime(2050, 1, 1, tzinfo=UTC), ""),
+        (datetime(2050, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), ""),
+        (datetime(2051, 1, 1, tzinfo=UTC), "sluiceTerm.until"),
+        (datetime(2050, 1, 1, 7, 59, tzinfo=CHINA), "sluiceTerm.from"),  # still the year before in UTC
+        (datetime(2051, 1, 1, 7, 59, tzinfo=CHINA), ""),
+    ],
+)
+def test_the_texts_own_term_is_whole_days_in_utc(hall: Hall, at: datetime, clause: str) -> None:
+    hall.write(
+        lambda text: text.replace('"2020-01-01"', '"2050-01-01"').replace('"2099-12-31"', '"2050-12-31"')
+    )
+    hall.conclude()
+    home = Home.open(hall.settings, clock=lambda: at)
+    if not clause:
+        require(hall.contract, home)
+        return
+    with pytest.raises(ContractError) as caught:
+        require(hall.contract, home)
+    assert caught.value.facts["clause"] == clause
+
+
 def test_a_looser_contract_than_the_agreement_asks_for_is_shut(hall: Hall) -> None:
     hall.conclude(limits={"minGroupSize": 5, "diversity": 2})
     error = hall.refused()
@@ -152,7 +240,7 @@ def test_a_rule_of_the_land_shuts_it(hall: Hall) -> None:
     assert str(error.facts["clause"]).startswith("schema[0].properties[0]")
 
 
-def test_abroad_asks_how_many_once_they_are_counted(hall: Hall) -> None:
+def test_abroad_asks_how_many_once_they_are_counted(hall: Hall, tmp_path: Path) -> None:
     hall.write(
         lambda text: text.replace(
             "impactAssessment: PIA-1",
@@ -162,11 +250,24 @@ def test_abroad_asks_how_many_once_they_are_counted(hall: Hall) -> None:
     hall.conclude(territories=("CN", "SG"))
     passage = require(hall.contract, hall.home)
     assert passage.territories == ("CN", "SG")
-    require_measured(passage, SAFE, Headcount(persons=99_999, sensitive=0))
-    for headcount in (None, Headcount(persons=100_000, sensitive=0)):
-        with pytest.raises(ContractError) as caught:
-            require_measured(passage, SAFE, headcount)
-        assert str(caught.value.facts["rule"]).startswith("crossborder.")
+    meter = Meter(hall.home.store, hall.home.keys, provider=signed.PLATFORM)
+    require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "few", range(60_000)))
+    # The year's persons count, whichever release they went with, and those who went already count once.
+    require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "more", range(30_000, 99_999)))
+    assert meter.count(passage.at) == Headcount(persons=99_999, sensitive=0)
+    with pytest.raises(ContractError) as caught:
+        require_measured(
+            passage, hall.home, SAFE, tables_of(tmp_path / "one too many", range(99_999, 100_000))
+        )
+    assert caught.value.facts["rule"] == "crossborder.filed"
+    assert meter.count(passage.at) == Headcount(persons=99_999, sensitive=0)
+
+
+def test_at_home_nobody_is_counted(hall: Hall, tmp_path: Path) -> None:
+    hall.conclude()
+    passage = require(hall.contract, hall.home)
+    require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "tables", range(9)))
+    assert Meter(hall.home.store, hall.home.keys, provider=signed.PLATFORM).count(passage.at).persons == 0
 
 
 def test_the_level_that_was_asked_for_is_held_against_what_was_measured(hall: Hall) -> None:
@@ -177,10 +278,9 @@ def test_the_level_that_was_asked_for_is_held_against_what_was_measured(hall: Ha
     )
     hall.conclude()
     passage = require(hall.contract, hall.home)
-    require_measured(passage, SAFE, None)
-    risky = Measured(direct=False, rows=True, largest_risk=0.5, mean_risk=0.5, unique=0.1, smallest_cell=2)
+    require_measured(passage, hall.home, SAFE, {})
     with pytest.raises(ContractError) as caught:
-        require_measured(passage, risky, None)
+        require_measured(passage, hall.home, RISKY, {})
     assert caught.value.facts["rule"] == "deidentification.reached"
 
 

@@ -153,6 +153,7 @@ def test_a_new_version_takes_the_old_ones_releases_away_and_keeps_the_key(street
     assert kinds(hall, KIND.CONTRACT_SUPERSEDED) == [KIND.CONTRACT_SUPERSEDED]
 
 
+@pytest.mark.usefixtures("open_doors")  # as a hall published before it asked for signatures
 def test_a_release_of_a_text_that_nobody_signed_is_withheld(street: Street, hall: Home) -> None:
     release = publish(street)
     assert settle(hall) == Settled()  # nobody speaks of this contract
