@@ -15,9 +15,10 @@ from contracts.agreement.sheet import read_sheet
 from contracts.agreement.words import in_words
 from contracts.life.negotiation import Act, Phase, Side, sign_act, what_is_next
 from contracts.life.state import ContractState, Standing, Turn
-from core.errors import ContractError, ExitCode, UsageError
+from core.errors import ContractError, ExitCode, SluiceError, UsageError
 from core.ids import uuid_of
 from pipeline.agreements.desk import Desk, OnDesk
+from pipeline.agreements.effects import Settled, show_or_withhold
 from pipeline.agreements.seat import Seat, take_seat
 from pipeline.agreements.standing import Stands, standings
 from pipeline.home import Home
@@ -66,7 +67,7 @@ def offer(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.PROVIDER, assigner=seat.party, assignee=_party(to))
-    _tell(made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
@@ -88,7 +89,7 @@ def request(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.CONSUMER, assigner=_party(of), assignee=seat.party)
-    _tell(made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
@@ -115,7 +116,7 @@ def counter(
     text = contract.read_bytes() if contract else now.dossier.contract
     sheet = offer_document(read_sheet(terms), offer_id=_offer_id(now.made.id, len(now.made.said)))
     made = desk.counter(now.made.id, text, sheet, side=seat.side(now.made), signer=seat.signer)
-    _tell(made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
@@ -128,7 +129,7 @@ def take(ref: Annotated[Path, typer.Argument(metavar="FILE")], json: Json = Fals
     """
     home = Home.open()
     made = _take(Desk(home), ref)
-    _tell(made, None, None, as_json=json)
+    _tell(home, made, None, None, as_json=json)
 
 
 @app.command()
@@ -154,12 +155,12 @@ def sign(ref: Ref, who: Who = "", out_file: Out = None, yes: Yes = False, json: 
         if not typer.confirm(f"{what} as {seat.party}?", err=True):
             raise typer.Exit(ExitCode.REFUSED)
     made = desk.sign(now.made.id, side=side, signer=seat.signer)
-    _tell(made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
 def suspend(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, json: Json = False) -> None:
-    """Suspend a contract that is in force: its door is shut, and housekeeping withholds its releases, until you resume it.
+    """Suspend a contract that is in force: its door is shut and its releases are withheld, until you resume it.
 
     \b
     Example:
@@ -183,7 +184,7 @@ def resume(ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, j
 def terminate(
     ref: Ref, who: Who = "", reason: Reason = "", out_file: Out = None, yes: Yes = False, json: Json = False
 ) -> None:
-    """End a contract, or a negotiation, for good: housekeeping withholds releases, and deletes where that is a duty.
+    """End a contract, or a negotiation, for good: releases are withheld, and housekeeping deletes them where that is a duty.
 
     \b
     Example:
@@ -196,7 +197,7 @@ def terminate(
     now = _find(desk, home, ref)
     seat = take_seat(home, desk.registry.parties, who)
     made = desk.end(now.made.id, side=seat.side(now.made), signer=seat.signer, reason=reason)
-    _tell(made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command("list")
@@ -322,7 +323,7 @@ def _turn(ref: str, what: Turn, who: str, reason: str, out_file: Path | None, *,
     now = _find(desk, home, ref)
     seat = take_seat(home, desk.registry.parties, who)
     made = desk.turn(now.made.id, what, side=seat.side(now.made), signer=seat.signer, reason=reason)
-    _tell(made, seat, out_file, as_json=as_json)
+    _tell(home, made, seat, out_file, as_json=as_json)
 
 
 def _put_forward(
@@ -431,8 +432,8 @@ def _as_json(each: Stands) -> dict[str, Any]:
     }
 
 
-def _tell(made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bool) -> None:
-    """Where it stands now, and the file for the other party."""
+def _tell(home: Home, made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bool) -> None:
+    """Where it stands now, the file for the other party, and what it means for releases."""
     file = made.path
     if seat is not None:
         file = out_file or Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
@@ -445,6 +446,11 @@ def _tell(made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bo
                 where=str(file),
                 remedy=f"Name another place with --out; what was said is kept in {made.path}.",
             ) from None
+    try:
+        done = show_or_withhold(home, made.made.contract_id)
+    except SluiceError as error:  # the word is said and kept; the daily round does the rest
+        done = Settled()
+        err.print(f"Releases are left to `{program()} housekeeping`: {error}", markup=False)
     if as_json:
         print_json(
             {
@@ -453,11 +459,16 @@ def _tell(made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bo
                 "negotiation": made.made.id,
                 "phase": str(made.made.phase),
                 "file": str(file),
+                "withheld": list(done.withheld),
+                "shown": list(done.shown),
             }
         )
         return
     name = f"{made.made.contract_id} {made.made.contract_version}"
     print_line("good", f"{name} is {made.made.phase}", style="bold green")
+    for label in ("withheld", "shown"):
+        for release in getattr(done, label):
+            print_line(label, release)
     if seat is not None:
         other = made.made.party(seat.side(made.made).other)
         print_line("send", f"{file} to {other}")

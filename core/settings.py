@@ -91,6 +91,10 @@ class Settings:
         """What was said about each contract, and what both parties signed."""
         return self.home / "agreements"
 
+    def dossiers(self, contract: str) -> Path:
+        """Where the negotiations of one contract are kept, by its slug; there is no such folder before the first."""
+        return self.agreements / contract
+
     @property
     def registry(self) -> Path:
         """The party registry's folder."""

@@ -145,3 +145,15 @@ def place(error: BaseException) -> str:
 
 def _step_error(error: SluiceError, kind: str) -> StepRefused | StepFailed:
     return (StepFailed if error.exit_code is ExitCode.FAULT else StepRefused)(error, kind)
+
+
+# Every task's. A refusal isn't tried again; what is: a source that was away, a full disk, a busy database.
+DEFAULTS = {
+    "owner": "sluice",
+    "on_failure_callback": record_failure,
+    "on_retry_callback": tell,
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}

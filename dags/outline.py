@@ -20,6 +20,7 @@ from contracts.schedule import UnclearError, one_cron
 
 PATTERN = "*.odcs.yaml"  # as in contracts.shelf, which can't be imported here: it brings the standard's model
 REFUSED = "refused."
+HOUSEKEEPING = "sluice.housekeeping"  # no contract's DAG: dags/housekeeping.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +47,9 @@ class Outline:
     problem: str = ""
 
     def due(self, today: date) -> str:
-        """The cron expression by which runs start by themselves; "" when none could be anything but refused."""
-        in_force = self.term is None or self.term[0] <= today <= self.term[1]
-        return self.schedule if self.status == "active" and in_force else ""
+        """The cron expression by which runs start by themselves; "" on days that the text says it isn't in force."""
+        in_term = self.term is None or self.term[0] <= today <= self.term[1]
+        return self.schedule if in_term else ""
 
     @property
     def assets(self) -> dict[str, str]:
@@ -98,6 +99,8 @@ def _outline(path: Path) -> Outline:
     identity = document.get("id") if isinstance(document, dict) else None
     if not isinstance(identity, str) or not identity.strip():
         return _refused(path, "The file has no text under `id`, so it names no contract.")
+    if _airflow_id(identity) == HOUSEKEEPING:
+        return _refused(path, f"The id {HOUSEKEEPING} is taken by the hall's daily round.")
     try:
         schedule = one_cron(_mappings(document.get("slaProperties"))) or ""
     except UnclearError as error:

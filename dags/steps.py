@@ -116,6 +116,18 @@ def clean() -> None:
             run_of.failed(_run_id(context), step=task, error=LOST, home=home)
 
 
+def housekeeping() -> dict[str, int]:
+    """Do what is due in the hall today. Returns how much of each was done."""
+    context = get_current_context()
+    with hard_stop(context["ti"].task.execution_timeout), in_our_words("housekeeping"):
+        from pipeline.home import Home  # noqa: PLC0415 (as above)
+        from pipeline.housekeeping import housekeeping as due  # noqa: PLC0415 (as above)
+
+        done = due(Home.open(Settings.from_env()), over=_is_over)
+        counts = {name: len(names) for name, names in vars(done.settled).items()}
+        return {**counts, "renewed": int(done.renewed is not None), "years": len(done.years)}
+
+
 @contextmanager
 def _step(context: Any) -> Iterator[Home]:
     """The hall's home for one task of a run, which no other process works on meanwhile."""

@@ -24,6 +24,7 @@ from contracts.life.state import Standing, states
 from contracts.model import Contract
 from contracts.odcs import load_contract
 from contracts.parties.model import Parties, Party
+from contracts.sharing import sheet_of
 from core.algorithms import Signs
 from core.clock import Clock
 from core.digest import sha256_hex
@@ -86,7 +87,7 @@ class Shipped:
     @property
     def terms(self) -> Path:
         """Its term sheet."""
-        return self.contract.with_name(self.contract.name.replace(".odcs.yaml", ".terms.yaml"))
+        return sheet_of(self.contract)
 
 
 ABROAD = Shipped(contract=EXAMPLES / "grocery-abroad.odcs.yaml", firm=SUPPLIER)

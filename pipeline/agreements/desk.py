@@ -195,7 +195,7 @@ class Desk:
         )
 
     def _path(self, contract_id: str, negotiation: str) -> Path:
-        return self._root / slug(contract_id) / f"{negotiation}.json"
+        return self._home.settings.dossiers(slug(contract_id)) / f"{negotiation}.json"
 
     def _find(self, negotiation: str) -> Path:
         found = sorted(self._root.glob(f"*/{negotiation}.json")) if is_uuid(negotiation) else []

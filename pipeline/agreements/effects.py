@@ -1,10 +1,11 @@
 """What follows when a contract stops holding: releases are withheld, then deleted, and the way back to ids is cut.
 
-Done by `sluice housekeeping`; whatever was left half done is completed the next time.
-Which state has which effect:
+Done daily (`pipeline.housekeeping`); whatever was left half done is completed the next time. What a command changes is withheld
+or shown at once. Which state has which effect:
 
     in force                 its releases are shown
     suspended                withheld
+    never signed             withheld
     superseded               withheld; deleted where the agreement has a duty to delete
     expired, terminated      the same
     no version holds or may  besides, the contract's root key is destroyed: nobody can map an id to its pseudonym any more
@@ -55,27 +56,22 @@ class Settled:
 
 
 def settle(home: Home) -> Settled:
-    """Brings every contract's releases and keys to what its state asks for.
+    """Brings every contract's releases and keys to what its state asks for; also releases of contracts that nobody ever signed.
 
     Raises ConflictError while others publish under one of them, StateError where a fault of the machine hides how one stands:
     nothing is withheld for that.
     """
     by_contract: dict[str, list[Stands]] = {}
     for each in standings(home):
-        if each.fault is not None:
-            raise each.fault
         by_contract.setdefault(each.state.contract_id, []).append(each)
-    releases: dict[str, list[Release]] = {}
-    for release in home.catalog.releases(all=True):
-        releases.setdefault(release.contract_id, []).append(release)
+    releases = _releases(home)
     withheld: list[str] = []
     shown: list[str] = []
     deleted: list[str] = []
     forgotten: list[str] = []
-    for contract_id in sorted(by_contract):  # one that was never negotiated here is left as it is
-        stands, published = by_contract[contract_id], releases.get(contract_id, [])
-        _tell_ends(stands, home)
-        hidden, visible = _withhold(contract_id, stands, published, home)
+    for contract_id in sorted({*by_contract, *releases}):
+        stands = by_contract.get(contract_id, [])
+        hidden, visible = _withhold(contract_id, stands, releases.get(contract_id, []), home)
         withheld += hidden
         shown += visible
         deleted += _delete(stands, home.catalog.releases(all=True), contract_id, home)
@@ -84,6 +80,20 @@ def settle(home: Home) -> Settled:
     return Settled(
         withheld=tuple(withheld), shown=tuple(shown), deleted=tuple(deleted), forgotten=tuple(forgotten)
     )
+
+
+def show_or_withhold(home: Home, contract_id: str) -> Settled:
+    """The first step of it, for one contract whose state has just changed: nothing is destroyed. Raises what `settle` does."""
+    stands = list(standings(home, contract_id))
+    withheld, shown = _withhold(contract_id, stands, _releases(home).get(contract_id, []), home)
+    return Settled(withheld=tuple(withheld), shown=tuple(shown))
+
+
+def _releases(home: Home) -> dict[str, list[Release]]:
+    found: dict[str, list[Release]] = {}
+    for release in home.catalog.releases(all=True):
+        found.setdefault(release.contract_id, []).append(release)
+    return found
 
 
 def _tell_ends(stands: Iterable[Stands], home: Home) -> None:
@@ -108,6 +118,10 @@ def _tell_ends(stands: Iterable[Stands], home: Home) -> None:
 def _withhold(
     contract_id: str, stands: list[Stands], published: list[Release], home: Home
 ) -> tuple[list[str], list[str]]:
+    fault = next((each.fault for each in stands if each.fault is not None), None)
+    if fault is not None:
+        raise fault
+    _tell_ends(stands, home)
     why = {release.release: _why(stands, release) for release in published}
     changed = home.catalog.withhold(contract_id, why) if why else ()
     # The ledger is told of what is so, changed just now or by a process that was killed before it could tell.

@@ -55,6 +55,14 @@ def publish(place: Place) -> bool:
     return route.run("small-shop", home=Home.open(place.settings)).new
 
 
+def signed_home(place: Place) -> Home:
+    """The place's home, which has taken the contract that waits for it, if one does."""
+    home = Home.open(place.settings)
+    if place.signed.exists():
+        Desk(home).take(place.signed.read_bytes())
+    return home
+
+
 def publish_until(place: Place, at: Point | None) -> tuple[list[Point], list[int]]:
     """One run that is killed at a point; without one, gives the points it came by and what the disk held at each."""
     settle(place)
@@ -69,7 +77,7 @@ def sign_until(place: Place, at: Point | None) -> tuple[list[Point], list[int]]:
     settle(place)
     faults = Faults(place.root, at)
     faults.arm()
-    Desk(Home.open(place.settings)).take(place.signed.read_bytes())
+    signed_home(place)
     return faults.points, faults.disks
 
 
@@ -118,7 +126,7 @@ def recover(place: Place, earlier: int) -> tuple[Seen, Seen]:
     earlier: how many releases there were before. Gives what was seen before and after.
     """
     before = look_after_kill(place, earlier)
-    home = Home.open(place.settings)
+    home = signed_home(place)
     publication = route.run("small-shop", home=home)
     after = look(home)
     assert len(after.releases) == earlier + 1

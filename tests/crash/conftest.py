@@ -11,7 +11,7 @@ import pytest
 
 from tests.crash import acts
 from tests.crash.forks import Forks, the_forks
-from tests.crash.planted import Place, more_orders, open_planted
+from tests.crash.planted import Place, more_orders, open_planted, open_unsigned
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,13 @@ def fresh(tmp_path: Path) -> Callable[[], Place]:
     """Makes places where nothing ever ran."""
     count = itertools.count()
     return lambda: open_planted(tmp_path / f"fresh-{next(count)}")
+
+
+@pytest.fixture
+def unsigned(tmp_path: Path) -> Callable[[], Place]:
+    """Makes places with a new hall, whose contract is signed and waits to be taken."""
+    count = itertools.count()
+    return lambda: open_unsigned(tmp_path / f"unsigned-{next(count)}")
 
 
 @pytest.fixture

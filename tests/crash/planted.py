@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from core.settings import Settings
 from tests.declared import declared
 from tests.shop import CONTRACT, open_shop
-from tests.signed import sign_all
+from tests.signed import concluded, sign_all, trust
 
 MORE_ORDERS = 60
 # Every raw value holds this beginning and its kind; a member's number makes it one person's.
@@ -41,7 +42,7 @@ class Place:
 
     @property
     def signed(self) -> Path:
-        """A contract's file that both signed and this hall may not have seen yet."""
+        """A contract's file that both signed, where this hall may not have seen it yet."""
         return self.root / "signed.json"
 
     @property
@@ -72,6 +73,16 @@ def open_planted(root: Path) -> Place:
     _rewrite(members, ["phone"], lambda row, number: [_raw("phone", number)])
     _rewrite(orders, ["remark"], lambda row, number: [_raw("aside" if row[2] == "0" else "remark", number)])
     sign_all(place.settings)
+    return place
+
+
+def open_unsigned(root: Path) -> Place:
+    """The same with a new hall, which has seen no contract: what both signed waits in `signed`."""
+    place = open_planted(root)
+    shutil.rmtree(place.home)
+    trust(place.settings)
+    [contract] = place.shop.glob("*.odcs.yaml")
+    place.signed.write_bytes(concluded(contract))
     return place
 
 

@@ -28,7 +28,7 @@ FILE_SIZES = (0, 100, 4096)  # bytes; a run's files are about 15,000
 def tried(place: Place, said: set[str], progress: Progress = silent) -> bool:
     """One run: False when it publishes, True when it's refused as a fault, with what, where and remedy and no value."""
     try:
-        route.run("small-shop", home=Home.open(place.settings), progress=progress)
+        route.run("small-shop", home=acts.signed_home(place), progress=progress)
     except SluiceError as error:
         refused = error
     else:

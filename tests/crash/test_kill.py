@@ -13,7 +13,6 @@ from tests.crash import acts
 from tests.crash.faults import Point, distinct
 from tests.crash.forks import Ended, Forks
 from tests.crash.planted import Place
-from tests.signed import concluded, trust
 
 KILLED = 9
 IN_A_ROW = 5  # crashes before the run that succeeds, in the newcomer's suite
@@ -48,8 +47,6 @@ def kill_at(
                 continue
             assert ended.killed == KILLED, ended.told
             check(forks.run(acts.look_after_kill, place, earlier), point)
-        if act is not acts.publish_until:
-            forks.run(act, place, None).given()
         check(forks.run(acts.recover, place, earlier), at[start : start + in_a_row])
         shutil.rmtree(place.root)
 
@@ -82,15 +79,7 @@ def test_a_kill_at_any_point_of_the_very_first_run_is_mended(
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_point_of_the_signing_in_a_new_hall_is_mended(forks: Forks, fresh: Places) -> None:
-    def unsigned() -> Place:
-        place = fresh()
-        shutil.rmtree(place.home)
-        trust(place.settings)
-        [contract] = place.shop.glob("*.odcs.yaml")
-        place.signed.write_bytes(concluded(contract))
-        return place
-
+def test_a_kill_at_any_point_of_the_signing_in_a_new_hall_is_mended(forks: Forks, unsigned: Places) -> None:
     every, disks = forks.run(acts.sign_until, unsigned(), None).given()
     assert len(every) > 40
     kill_at(forks, unsigned, distinct(every, disks), 0, IN_A_ROW, acts.sign_until)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.crash import acts, mounts
 from tests.crash.forks import Forks
 from tests.crash.planted import Place, more_orders
 from tests.crash.test_disk import still, tried
+from tests.signed import trust
 
 pytestmark = pytest.mark.system
 
@@ -33,6 +35,12 @@ def _mounts(forks: Forks) -> None:
         pytest.skip(f"no mounts of its own: {why}")
 
 
+def used(folder: Path) -> int:
+    """Bytes of the folder's disk that are taken."""
+    held = os.statvfs(folder)
+    return (held.f_blocks - held.f_bfree) * held.f_frsize
+
+
 def small_disks(place: Place, pages: tuple[int, ...]) -> tuple[int, set[str]]:
     """Homes on disks of so many pages, until one is enough; each is given room and runs again."""
     mounts.own_mounts()
@@ -40,8 +48,11 @@ def small_disks(place: Place, pages: tuple[int, ...]) -> tuple[int, set[str]]:
     for count, size in enumerate(pages):
         there = Place(place.root.parent / f"disk-{count}")
         shutil.copytree(place.root, there.root)
+        shutil.rmtree(there.home)
         there.home.mkdir()
-        mounts.small_disk(there.home, size * PAGE)
+        mounts.small_disk(there.home, ENOUGH)
+        trust(there.settings)
+        mounts.make_room(there.home, used(there.home) + size * PAGE)
         acts.settle(there)
         if not tried(there, said):
             return count, said
@@ -66,9 +77,7 @@ def ever_smaller_room(place: Place) -> tuple[int, set[str]]:
     reading = sqlite3.connect(place.settings.database)  # its companions take no room of the runs' then
     reading.execute("SELECT count(*) FROM entry").fetchall()
     for pages in range(0, 200, 3):
-        held = os.statvfs(place.home)
-        used = (held.f_blocks - held.f_bfree) * held.f_frsize
-        mounts.make_room(place.home, used + pages * PAGE)
+        mounts.make_room(place.home, used(place.home) + pages * PAGE)
         refused = tried(place, said)
         mounts.make_room(place.home, ENOUGH)
         if not refused:
@@ -79,8 +88,9 @@ def ever_smaller_room(place: Place) -> tuple[int, set[str]]:
     raise AssertionError(said)
 
 
-def test_a_disk_too_small_for_a_first_release(forks: Forks, fresh: Places) -> None:
-    refused, said = forks.run(small_disks, fresh(), FRESH_PAGES).given()
+def test_a_disk_too_small_for_a_first_release(forks: Forks, unsigned: Places) -> None:
+    """From the first file of the hall to the release, the signed contract taken on the way."""
+    refused, said = forks.run(small_disks, unsigned(), FRESH_PAGES).given()
     assert refused > 20
     assert any("SQLITE_FULL" in each for each in said)
 

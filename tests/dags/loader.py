@@ -80,13 +80,13 @@ if get_parsing_context().dag_id in HURRIED:
 
 steps._act = act
 faults.GRACE = timedelta(seconds=2)
-sharing.DEFAULTS |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}
+faults.DEFAULTS |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": False}
 LONG = sharing.LONG
-for outline in sharing._wanted():
+for outline in sharing._wanted(Settings.from_env().contracts):
     hurried = outline.dag_id in HURRIED
-    sharing.DEFAULTS["retries"] = 1 if hurried else 3
+    faults.DEFAULTS["retries"] = 1 if hurried else 3
     sharing.LONG = SOON if hurried else LONG
-    globals()[f"dag_{outline.dag_id}"] = sharing.sharing(outline, datetime.now(UTC).date())
+    globals()[f"dag_{outline.dag_id}"] = sharing.sharing(outline, datetime.now(UTC).date(), negotiated=True)
 
 with DAG(
     dag_id="consumer", schedule=[Asset("goods_list.goods", uri="sluice://catalog/goods_list/goods")]

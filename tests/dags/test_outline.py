@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts import shelf
 from core.settings import PUBLISHED
 from dags import outline as under_test
-from dags.outline import outline_of, outlines
+from dags.outline import HOUSEKEEPING, outline_of, outlines
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -110,15 +110,22 @@ DAILY = "slaProperties: [{property: frequency, value: 1, unit: d}]\n"
 TERM = 'customProperties: [{property: sluiceTerm, value: {from: "2026-01-01", until: 2026-12-31}}]\n'
 
 
-def test_a_frequency_is_a_schedule_while_the_contract_is_in_force(tmp_path: Path) -> None:
-    path = write(tmp_path, "c", f"id: x\nstatus: active\n{DAILY}{TERM}")
+def test_a_frequency_is_a_schedule_within_the_contracts_term(tmp_path: Path) -> None:
+    write(tmp_path, "c", f"id: x\nstatus: draft\n{DAILY}{TERM}")  # the status is for readers of the standard
     (outline,) = outlines(tmp_path)
     assert outline.due(date(2025, 12, 31)) == ""
     assert outline.due(date(2026, 1, 1)) == outline.due(date(2026, 12, 31)) == "0 0 * * *"
     assert outline.due(date(2027, 1, 1)) == ""
-    path.write_text(f"id: x\nstatus: draft\n{DAILY}{TERM}", encoding="utf-8")
+    assert outline.schedule == "0 0 * * *"
+
+
+def test_the_name_of_the_daily_round_is_no_contracts(tmp_path: Path) -> None:
+    write(tmp_path, "c", f"id: {HOUSEKEEPING}\nstatus: active\n")
     (outline,) = outlines(tmp_path)
-    assert (outline.schedule, outline.due(date(2026, 5, 1))) == ("0 0 * * *", "")
+    assert outline.dag_id == "refused.c"
+    assert HOUSEKEEPING in outline.problem
+    assert outline_of(tmp_path, HOUSEKEEPING) is None
+    assert outline_of(tmp_path, "refused.c") == outline
 
 
 @pytest.mark.parametrize(

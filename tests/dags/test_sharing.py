@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.events import EventKind
+from contracts.life.state import Turn
+from contracts.model import slug
 from core.errors import IntegrityError, QualityError
 from core.proof import Window
 from core.settings import PUBLISHED
+from dags.outline import HOUSEKEEPING
 from pipeline import route
 from pipeline.agreements import doors
+from pipeline.agreements.desk import Desk
 from pipeline.airflow.home import DAGS
 from pipeline.airflow.runs import route_run_id
 from pipeline.home import Home
+from tests import signed
 
 if TYPE_CHECKING:
     from tests.dags.conftest import Shop
@@ -45,8 +50,9 @@ def load() -> Any:
     return DagBag(dag_folder=str(DAGS), bundle_path=DAGS, bundle_name="dags-folder")
 
 
-def test_a_parse_imports_nothing_heavy() -> None:
-    code = f"import sys, dags.sharing; print([m for m in {HEAVY!r} if m in sys.modules])"
+@pytest.mark.parametrize("loader", ["sharing", "housekeeping"])
+def test_a_parse_imports_nothing_heavy(loader: str) -> None:
+    code = f"import sys, dags.{loader}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True
     )
@@ -59,7 +65,7 @@ def test_there_is_a_dag_for_each_contract(shop: Shop, airflow_database: object) 
     (shop.settings.contracts / "bad.odcs.yaml").write_text("id: [", encoding="utf-8")
     bag = load()
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"one", "two", "refused.bad"}
+    assert set(bag.dags) == {"one", "two", "refused.bad", HOUSEKEEPING}
     dag = bag.dags["one"]
     assert set(dag.task_ids) == {"check", "receive", "validate", "anonymize", "publish", "clean"}
     clean, publish = dag.get_task("clean"), dag.get_task("publish")
@@ -93,6 +99,26 @@ def test_a_task_builds_no_other_dag(shop: Shop, airflow_database: object) -> Non
     }
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "['dag_two']"
+
+
+@pytest.mark.slow
+def test_the_daily_round_does_what_is_due(shop: Shop, airflow_database: object) -> None:
+    path = shop.contract("goods-list")
+    home = Home.open(shop.settings)
+    signed.trust(shop.settings)
+    made = signed.conclude(home, path)
+    release = route.run("goods-list", home=home).release.release
+    Desk(home).turn(made.made.id, Turn.SUSPEND, side=signed.C, signer=signed.KEYS[signed.C])
+    assert [each.release for each in home.catalog.releases()] == [release]
+    done = run(HOUSEKEEPING)
+    assert states(done) == {"housekeeping": "success"}
+    assert home.catalog.releases() == ()
+    dag = load().dags[HOUSEKEEPING]
+    assert dag.timetable.can_be_scheduled
+    assert dag.catchup is False
+    [task] = dag.tasks
+    assert task.retries == 3
+    assert task.execution_timeout is not None
 
 
 def run(dag_id: str, **options: Any) -> Any:
@@ -264,18 +290,20 @@ DAILY = "slaProperties: [{property: frequency, value: 1, unit: d}]\n"
 def test_a_contract_with_a_frequency_has_a_periodic_dag(shop: Shop, airflow_database: object) -> None:
     for name, more in (
         ("by-day", DAILY),
-        ("draft", DAILY),
+        ("unnegotiated", DAILY),
         ("broken", DAILY.replace("1, unit: d", "5, unit: h")),
     ):
-        path = shop.contract(name, status="draft" if name == "draft" else "active")
+        path = shop.contract(name)
+        if name != "unnegotiated":
+            shop.settings.dossiers(slug(name)).mkdir(parents=True)
         path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     shop.contract("asked-for")
     bag = load()
     assert bag.import_errors == {}
-    dags = {name: bag.dags[name] for name in ("by-day", "draft", "broken", "asked-for")}
+    dags = {name: bag.dags[name] for name in ("by-day", "unnegotiated", "broken", "asked-for")}
     assert {name: dag.timetable.can_be_scheduled for name, dag in dags.items()} == {
         "by-day": True,
-        "draft": False,
+        "unnegotiated": False,
         "broken": False,
         "asked-for": False,
     }

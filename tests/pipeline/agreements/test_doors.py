@@ -16,7 +16,7 @@ from contracts.model import Contract
 from contracts.odcs import load_contract
 from contracts.regimes.finding import Headcount
 from core.digest import file_digest
-from core.errors import ContractError
+from core.errors import ContractError, StateError
 from core.keys import FileKey
 from core.parquet import writer
 from core.proof import TableFile
@@ -125,6 +125,30 @@ def test_another_text_than_the_signed_one_opens_nothing(hall: Hall) -> None:
     error = hall.refused()
     assert "isn't the one that was signed" in error.what
     assert error.facts["clause"] == "signatures"
+
+
+def test_a_version_that_nobody_signed_is_told_as_that(hall: Hall) -> None:
+    hall.conclude()
+    hall.write(lambda text: text.replace("version: 1.0.0", "version: 1.1.0"))
+    error = hall.refused()
+    assert error.what == "Contract small-shop 1.1.0 isn't signed: nothing unsigned moves data."
+    assert "sluice contract offer" in error.remedy
+
+
+@pytest.mark.parametrize("lost", ["dossier", "root"])
+def test_a_fault_of_the_machine_is_told_as_one(hall: Hall, lost: str) -> None:
+    """Nothing is wrong with the contract, and the run is tried again."""
+    negotiation = hall.conclude()
+    settings = hall.settings
+    path = (
+        settings.dossiers("small_shop") / f"{negotiation}.json"
+        if lost == "dossier"
+        else settings.trusted_root
+    )
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StateError, match="can't be read"):
+        require(hall.contract, hall.home)
 
 
 @pytest.mark.parametrize(("what", "word"), [(Turn.SUSPEND, "suspended"), (Turn.TERMINATE, "terminated")])

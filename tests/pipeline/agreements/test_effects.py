@@ -12,11 +12,11 @@ import pytest
 from audit.events import EventKind
 from catalog.release import Withheld
 from contracts.life.state import Turn
-from core.errors import CatalogError, IntegrityError, LedgerError
+from core.errors import CatalogError, IntegrityError, LedgerError, StateError
 from pipeline import route
 from pipeline.agreements import effects
 from pipeline.agreements.desk import OnDesk
-from pipeline.agreements.effects import Settled, settle
+from pipeline.agreements.effects import Settled, settle, show_or_withhold
 from pipeline.attest import attest
 from pipeline.home import Home
 from tests.contracts.parties.house import NOON
@@ -156,12 +156,40 @@ def test_a_new_version_takes_the_old_ones_releases_away_and_keeps_the_key(street
 @pytest.mark.usefixtures("open_doors")  # as a hall published before it asked for signatures
 def test_a_release_of_a_text_that_nobody_signed_is_withheld(street: Street, hall: Home) -> None:
     release = publish(street)
-    assert settle(hall) == Settled()  # nobody speaks of this contract
+    assert settle(hall) == Settled(withheld=(release,))  # nobody speaks of this contract
+    assert hall.catalog.releases() == ()
     made = street.begin()
-    assert settle(hall) == Settled(withheld=(release,))
+    assert settle(hall) == Settled()
     for side in (C, P, C, P):
         made = street.sign(made, side)
     assert settle(hall) == Settled(shown=(release,))
+
+
+def test_what_has_just_changed_is_withheld_or_shown_and_nothing_is_destroyed(
+    street: Street, hall: Home
+) -> None:
+    made = street.conclude()
+    release = publish(street)
+    end(street, made)
+    for done in (Settled(withheld=(release,)), Settled()):
+        assert show_or_withhold(hall, "goods-list") == done
+    assert len(files(hall)) == 1
+    assert show_or_withhold(hall, "another") == Settled()
+    assert settle(hall).deleted == (release,)
+
+
+def test_a_fault_of_the_machine_hides_nothing(street: Street, hall: Home) -> None:
+    made = street.conclude()
+    publish(street)
+    kept = made.path.rename(made.path.with_suffix(".kept"))
+    made.path.mkdir()  # it's there, and can't be read
+    for act in (settle, lambda home: show_or_withhold(home, "goods-list")):
+        with pytest.raises(StateError, match="can't be read"):
+            act(hall)
+    assert len(hall.catalog.releases()) == 1
+    made.path.rmdir()
+    kept.rename(made.path)
+    assert settle(hall) == Settled()
 
 
 def test_a_contract_whose_file_is_gone_is_withheld_and_not_deleted(street: Street, hall: Home) -> None:
