@@ -30,6 +30,7 @@ from pipeline.agreements.keyfile import (
     revoke_key,
     rotate_key,
 )
+from pipeline.agreements.told import vouched_in_words
 from pipeline.agreements.trusting import current_registry
 from pipeline.home import Home
 
@@ -152,6 +153,18 @@ def rotate(key: Id, days: Days = DAYS, out_file: Out = None, json: Json = False)
         print_line("later", f"{later}, once the registry has the new one")
 
 
+def _position(text: str, home: Home) -> LogPosition:
+    """A log and its size, as `hall.example/1@40`, or `40` for this hall's."""
+    log, _, size = text.rpartition("@")
+    if not size.isascii() or not size.isdigit() or int(size) < 1:
+        raise UsageError(
+            "A last good checkpoint is a log's size, at least 1: 120, or hall.example/1@120.",
+            where=f"--last-good {text[:200]}",
+            remedy="Leave it out if nothing that the key signed shall count.",
+        )
+    return LogPosition(origin=log or home.keys.signer().name, size=int(size))
+
+
 @keys.command()
 def revoke(
     key: Id,
@@ -162,13 +175,14 @@ def revoke(
         ),
     ],
     last_good: Annotated[
-        int | None,
+        list[str] | None,
         typer.Option(
             "--last-good",
-            help="Compromise: the log's size up to which its signatures count; none do without.",
+            metavar="[LOG@]SIZE",
+            help="Compromise: the size of a log up to which its signatures count; none do in a log that isn't "
+            "named. LOG: this hall's when it's left out.",
         ),
     ] = None,
-    log: Annotated[str, typer.Option("--log", help="The log of --last-good (default: this hall's).")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     out_file: Out = None,
     json: Json = False,
@@ -179,23 +193,15 @@ def revoke(
     Examples:
       sluice party key revoke 1a2b3c4d --reason superseded
       sluice party key revoke 1a2b3c4d --reason compromise --last-good 120
+      sluice party key revoke 1a2b3c4d --reason compromise --last-good b.example@9
     """
     home = Home.open(create=False)
     own = find_key(home, key)
-    if log and last_good is None:
-        raise UsageError("--log names the log of --last-good.", where="--log", remedy="Give both, or none.")
-    if last_good is not None and last_good < 1:
-        raise UsageError(
-            "A log that vouches for something has at least 1 entry.",
-            where="--last-good",
-            remedy="Leave it out if nothing that the key signed shall count.",
-        )
-    good = LogPosition(origin=log or home.keys.signer().name, size=last_good) if last_good else None
+    good = tuple(sorted((_position(each, home) for each in last_good or ()), key=lambda each: each.origin))
     if not yes and not json:
         print_line("key", f"{own.key_id} of {own.party}")
         if reason is Reason.COMPROMISE:
-            kept = f"what {good.origin} held by size {good.size}" if good else "nothing"
-            print_line("counts", f"{kept}, of all that it signed")
+            print_line("counts", vouched_in_words(good))
         if own.key_id in _signing(home):
             print_line(
                 "note", "the registry is signed with it: its holder has no voice then, until a new key is in"

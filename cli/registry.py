@@ -376,7 +376,6 @@ def _as_json(current: Published, now: datetime) -> dict[str, Any]:
 
 def _key_as_json(key: PartyKey, now: datetime) -> dict[str, Any]:
     revoked = key.revoked
-    good = revoked.last_good if revoked else None
     return {
         "id": key.key_id,
         "algorithm": key.public.algorithm,
@@ -388,6 +387,6 @@ def _key_as_json(key: PartyKey, now: datetime) -> dict[str, Any]:
         and {
             "at": revoked.at.isoformat(),
             "reason": str(revoked.reason),
-            "last_good": good and {"log": good.origin, "size": good.size},
+            "last_good": [{"log": good.origin, "size": good.size} for good in revoked.last_good],
         },
     }

@@ -47,9 +47,8 @@ def _as_strict(old: Revocation, new: Revocation | None) -> bool:
         return True
     if new.reason is not Reason.COMPROMISE:
         return False
-    if old.last_good is None or new.last_good is None:
-        return new.last_good is None
-    return new.last_good.origin == old.last_good.origin and new.last_good.size <= old.last_good.size
+    vouched = {good.origin: good.size for good in old.last_good}
+    return all(good.size <= vouched.get(good.origin, 0) for good in new.last_good)
 
 
 def _refused(what: str, where: str, remedy: str) -> ContractError:

@@ -16,6 +16,7 @@ from core.partykeys import Reason
 
 _MAX_TEXT = 200
 _MAX_KEYS = 100
+_MAX_LOGS = 100
 T = TypeVar("T")
 
 
@@ -23,16 +24,23 @@ T = TypeVar("T")
 class Revocation:
     """The end of a key before its time.
 
-    last_good: for a compromise, the last checkpoint that its owner vouches for; none means no signature of the key counts.
+    last_good: for a compromise, the last checkpoint of each log that its owner vouches for, by the log's name. Both halls have
+    recorded a contract, each in its own log, and each judges by its own: in a log that isn't named, nothing of the key counts.
     """
 
     at: datetime
     reason: Reason
-    last_good: LogPosition | None = None
+    last_good: tuple[LogPosition, ...] = ()
 
     def __post_init__(self) -> None:
         check_moment(self.at)
-        if self.last_good is not None and self.reason is not Reason.COMPROMISE:
+        origins = [good.origin for good in self.last_good]
+        if origins != sorted(set(origins)) or len(origins) > _MAX_LOGS:
+            raise ContractError(
+                "The last good checkpoints don't stand once for each log, in the order of their names.",
+                remedy=f"Name at most {_MAX_LOGS} logs, each with one size.",
+            )
+        if self.last_good and self.reason is not Reason.COMPROMISE:
             raise ContractError(
                 f"A key revoked as {self.reason} names no last good checkpoint.",
                 remedy="Leave it out, or give the reason as compromise.",
@@ -79,12 +87,13 @@ class PartyKey:
             raise self._refused(f"was revoked ({self.revoked.reason}) at {self.revoked.at.isoformat()}")
 
     def _check_compromise(self, at: Held, revoked: Revocation) -> None:
-        good = revoked.last_good
-        if good is None:
+        if not revoked.last_good:
             raise self._refused("was compromised, and its owner vouches for nothing that it signed")
-        if good.origin != at.origin:
+        good = next((each for each in revoked.last_good if each.origin == at.origin), None)
+        if good is None:
+            logs = ", ".join(each.origin for each in revoked.last_good)
             raise self._refused(
-                f"was compromised, and its owner vouches for signatures in {good.origin} alone"
+                f"was compromised, and its owner vouches for signatures in {logs} alone, not in {at.origin}"
             )
         if at.size > good.size:
             raise self._refused(

@@ -2,7 +2,7 @@
 
     {"version": 1, "parties": [{"party": "urn:uscc:...", "name": ..., "beneficialOwner": ..., "grade": "SME", "keys": [
         {"keyid": ..., "algorithm": "ed25519", "public": hex, "validFrom": ..., "validUntil": ..., "revoked": null |
-            {"at": ..., "reason": "compromise", "lastGood": null | {"origin": ..., "size": 12}}}]}]}
+            {"at": ..., "reason": "compromise", "lastGood": [{"origin": ..., "size": 12}]}}]}]}
 
 Times are UTC, to the second: 2026-01-01T00:00:00Z.
 """
@@ -55,7 +55,6 @@ def read_parties(data: bytes) -> Parties:
 
 def _key_as_json(key: PartyKey) -> dict[str, Any]:
     revoked = key.revoked
-    good = revoked.last_good if revoked else None
     return {
         "keyid": key.key_id,
         "algorithm": key.public.algorithm,
@@ -66,7 +65,7 @@ def _key_as_json(key: PartyKey) -> dict[str, Any]:
         and {
             "at": _time_as_text(revoked.at),
             "reason": revoked.reason.value,
-            "lastGood": good and {"origin": good.origin, "size": good.size},
+            "lastGood": [{"origin": good.origin, "size": good.size} for good in revoked.last_good],
         },
     }
 
@@ -111,20 +110,22 @@ def _key(value: object, party: str, where: str) -> PartyKey:
 
 def _revocation(value: object, where: str) -> Revocation:
     document = _fields(value, "at", "reason", "lastGood", where=where)
-    good = document["lastGood"]
-    if good is not None:
-        good = _fields(good, "origin", "size", where=f"{where}.lastGood")
-        if not isinstance(good["size"], int):
-            raise _malformed(f"{where}.lastGood.size", "a log's size is a whole number")
-    try:
-        last_good = good and LogPosition(origin=_text(good, "origin", where), size=good["size"])
-    except UsageError as error:
-        raise _malformed(f"{where}.lastGood", error.what) from None
+    good = _list(document["lastGood"], f"{where}.lastGood")
     return Revocation(
         at=_time(document, "at", where),
         reason=_one_of(Reason, _text(document, "reason", where), f"{where}.reason"),
-        last_good=last_good,
+        last_good=tuple(_position(each, f"{where}.lastGood[{i}]") for i, each in enumerate(good)),
     )
+
+
+def _position(value: object, where: str) -> LogPosition:
+    good = _fields(value, "origin", "size", where=where)
+    if not isinstance(good["size"], int):
+        raise _malformed(f"{where}.size", "a log's size is a whole number")
+    try:
+        return LogPosition(origin=_text(good, "origin", where), size=good["size"])
+    except UsageError as error:
+        raise _malformed(where, error.what) from None
 
 
 def _fields(value: object, *names: str, where: str) -> Mapping[str, Any]:

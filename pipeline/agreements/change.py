@@ -11,7 +11,7 @@ parties:                                  a firm that is new, or what changes of
     keys: [c1-contracts-5e6f.json]        keys that it signs contracts with, added to those that are there
 revoked:                                  keys that end: by their files, or by id where the owner can't send one
   - c1-contracts-0a0b.revoked.json
-  - {key: 0a0b..., reason: compromise, at: "2026-06-01T00:00:00Z", lastGood: {log: hall.example/1, size: 40}}
+  - {key: 0a0b..., reason: compromise, at: "2026-06-01T00:00:00Z", lastGood: [{log: hall.example/1, size: 40}]}
 
 The first version needs all but `revoked`; what a later one leaves out stays as it is. Files are looked for beside this one.
 """
@@ -287,18 +287,20 @@ def _ended(node: Node, folder: Path) -> tuple[str, Revocation] | None:
     if not node.mapping(("key", "reason", "at", "lastGood"), required=("key", "reason", "at")):
         return None
     key, reason, at = node.text("key"), node.choice("reason", Reason), _moment(node, "at")
-    good = _last_good(node.at("lastGood")) if node.has("lastGood") else None
+    good = _last_good(node) if node.has("lastGood") else ()
     if key is None or reason is None or at is None:
         return None
     revocation = _tried(node, None, lambda: Revocation(at=at, reason=Reason(reason), last_good=good))
     return (key, revocation) if revocation is not None else None
 
 
-def _last_good(node: Node) -> LogPosition | None:
-    if not node.mapping(("log", "size"), required=("log", "size")):
-        return None
-    log, size = node.text("log"), node.whole("size", least=1)
-    return LogPosition(origin=log, size=size) if log and size else None
+def _last_good(node: Node) -> tuple[LogPosition, ...]:
+    found = []
+    for each in node.items("lastGood", what=f"{node.label} `lastGood`"):
+        if each.mapping(("log", "size"), required=("log", "size")):
+            log, size = each.text("log"), each.whole("size", least=1)
+            found += [LogPosition(origin=log, size=size)] if log and size else []
+    return tuple(sorted(found, key=lambda good: good.origin))
 
 
 def _moment(node: Node, key: str) -> datetime | None:

@@ -113,25 +113,28 @@ def rotate_key(home: Home, key_id: str, *, days: int = DAYS) -> KeyFile:
     return export_key(home, PartyKeys(home.keys).rotate(old.key_id, valid_from=start, valid_until=end))
 
 
-def revoke_key(home: Home, key_id: str, *, reason: Reason, last_good: LogPosition | None = None) -> KeyFile:
-    """Ends a key and destroys its private side. last_good: for a compromise, up to where its owner vouches for it.
+def revoke_key(
+    home: Home, key_id: str, *, reason: Reason, last_good: tuple[LogPosition, ...] = ()
+) -> KeyFile:
+    """Ends a key and destroys its private side. last_good: for a compromise, up to where its owner vouches for it, in each log.
 
     Raises UsageError for a last good checkpoint of another reason, or one that this hall's log hasn't reached.
     """
     own = find_key(home, key_id)
-    if last_good is not None:
+    if last_good:
         if reason is not Reason.COMPROMISE:
             raise UsageError(
                 f"A key revoked as {reason} has no last good checkpoint: all that it signed before stays good.",
                 where=f"key {own.key_id}",
                 remedy="Leave --last-good out, or give --reason compromise.",
             )
-        if last_good.origin == home.keys.signer().name and last_good.size > home.ledger.size:
-            raise UsageError(
-                f"This hall's log holds {home.ledger.size} entries: nobody can vouch for entry {last_good.size}.",
-                where=last_good.origin,
-                remedy="Name a size that the log had while the key was yours alone (`sluice audit log`).",
-            )
+        for good in last_good:
+            if good.origin == home.keys.signer().name and good.size > home.ledger.size:
+                raise UsageError(
+                    f"This hall's log holds {home.ledger.size} entries: nobody can vouch for entry {good.size}.",
+                    where=good.origin,
+                    remedy="Name a size that the log had while the key was yours alone (`sluice audit log`).",
+                )
         # Before the key ends: should a crash come between, only a compromise ever reads it.
         _keep_last_good(home, own.key_id, last_good)
     ended = PartyKeys(home.keys).revoke(own.key_id, at=_second(home.clock()), reason=reason)
@@ -143,7 +146,7 @@ def export_key(home: Home, own: OwnKey) -> KeyFile:
     party, use = _party_and_use(own)
     revoked = None
     if own.ended is not None and own.reason is not None:
-        good = _last_good(home, own.key_id) if own.reason is Reason.COMPROMISE else None
+        good = _last_good(home, own.key_id) if own.reason is Reason.COMPROMISE else ()
         revoked = Revocation(at=_second(own.ended), reason=own.reason, last_good=good)
     key = PartyKey(
         party=party,
@@ -225,19 +228,17 @@ def _second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def _keep_last_good(home: Home, key_id: str, good: LogPosition) -> None:
+def _keep_last_good(home: Home, key_id: str, last_good: tuple[LogPosition, ...]) -> None:
     name = _good_name(key_id)
     entry = home.store.get(name)
-    value = canonical({"origin": good.origin, "size": good.size})
+    value = canonical([{"origin": good.origin, "size": good.size} for good in last_good])
     home.store.commit([Write(name, value, entry.version if entry else 0)])
 
 
-def _last_good(home: Home, key_id: str) -> LogPosition | None:
+def _last_good(home: Home, key_id: str) -> tuple[LogPosition, ...]:
     entry = home.store.get(_good_name(key_id))
-    if entry is None:
-        return None
-    value = json.loads(entry.value)
-    return LogPosition(origin=value["origin"], size=value["size"])
+    kept = json.loads(entry.value) if entry is not None else []
+    return tuple(LogPosition(origin=good["origin"], size=good["size"]) for good in kept)
 
 
 def _good_name(key_id: str) -> str:

@@ -8,6 +8,7 @@ from tuf.api.metadata import Metadata, Root, Targets  # type: ignore[attr-define
 
 from contracts.agreement.codes import code_of
 from contracts.parties.model import Parties, Party, PartyKey, Revocation
+from contracts.parties.moment import LogPosition
 from contracts.parties.proposal import Holders, Proposal, read_proposal
 from contracts.parties.registry import Published
 from pipeline.agreements.change import holders_of_root
@@ -45,9 +46,13 @@ def revocation_in_words(revoked: Revocation) -> str:
     said = f"{revoked.reason} at {revoked.at:%Y-%m-%d %H:%M:%S} UTC"
     if revoked.reason != "compromise":
         return said
-    good = revoked.last_good
-    kept = f"only what {good.origin} held by size {good.size} counts" if good else "nothing it signed counts"
-    return f"{said}; {kept}"
+    return f"{said}; {vouched_in_words(revoked.last_good)} counts"
+
+
+def vouched_in_words(last_good: tuple[LogPosition, ...]) -> str:
+    """What of a compromised key's signatures its owner vouches for."""
+    held = " or ".join(f"{good.origin} held by size {good.size}" for good in last_good)
+    return f"only what {held}" if held else "nothing that it signed"
 
 
 def firm_in_words(record: Party) -> str:

@@ -299,7 +299,9 @@ def test_a_stolen_key_says_nothing_after_its_revocation(post: Post) -> None:
     early = {said.mark for said in post.read().said}
     gone = replace(
         post.table.firm.of(FIRM),
-        revoked=Revocation(at=NOON, reason=Reason.COMPROMISE, last_good=LogPosition(origin="hall", size=10)),
+        revoked=Revocation(
+            at=NOON, reason=Reason.COMPROMISE, last_good=(LogPosition(origin="hall", size=10),)
+        ),
     )
     post.table.parties = post.table.with_key(gone)
     assert "was revoked" in post.refused()  # no log holds any of it

@@ -216,7 +216,7 @@ def test_a_new_key_is_looked_at_whole(house: House) -> None:
 
 # What was said stays said
 
-BAD = Revocation(at=NOON, reason=Reason.COMPROMISE, last_good=LogPosition(origin="log", size=9))
+BAD = Revocation(at=NOON, reason=Reason.COMPROMISE, last_good=(LogPosition(origin="log", size=9),))
 RETIRED = Revocation(at=NOON, reason=Reason.RETIRED)
 
 
@@ -241,17 +241,22 @@ def with_key(**fields: Any) -> Parties:
         (with_key(revoked=BAD), with_key(revoked=replace(RETIRED)), "softened"),
         (
             with_key(revoked=BAD),
-            with_key(revoked=replace(BAD, last_good=LogPosition(origin="log", size=10))),
+            with_key(revoked=replace(BAD, last_good=(LogPosition(origin="log", size=10),))),
             "softened",
         ),
         (
             with_key(revoked=BAD),
-            with_key(revoked=replace(BAD, last_good=LogPosition(origin="my", size=1))),
+            with_key(revoked=replace(BAD, last_good=(LogPosition(origin="my", size=1),))),
             "softened",
         ),
         (
-            with_key(revoked=replace(BAD, last_good=None)),
-            with_key(revoked=replace(BAD, last_good=LogPosition(origin="log", size=1))),
+            with_key(revoked=BAD),
+            with_key(revoked=replace(BAD, last_good=(LogPosition(origin="a", size=1), *BAD.last_good))),
+            "softened",
+        ),
+        (
+            with_key(revoked=replace(BAD, last_good=())),
+            with_key(revoked=replace(BAD, last_good=(LogPosition(origin="log", size=1),))),
             "softened",
         ),
     ],
@@ -272,8 +277,11 @@ def test_records_take_nothing_back(house: House, old: Parties, new: Parties, mat
     [
         (RECORDS, with_key(revoked=RETIRED)),
         (with_key(revoked=RETIRED), with_key(revoked=BAD)),
-        (with_key(revoked=BAD), with_key(revoked=replace(BAD, last_good=LogPosition(origin="log", size=3)))),
-        (with_key(revoked=BAD), with_key(revoked=replace(BAD, last_good=None, at=NOON - DAY))),
+        (
+            with_key(revoked=BAD),
+            with_key(revoked=replace(BAD, last_good=(LogPosition(origin="log", size=3),))),
+        ),
+        (with_key(revoked=BAD), with_key(revoked=replace(BAD, last_good=(), at=NOON - DAY))),
         (RECORDS, changed(RECORDS, FIRM, grade=Grade.LITTLE_GIANT, name="乙", beneficial_owner="someone")),
         (RECORDS, Parties.of([*RECORDS.records, party("urn:uscc:91440000100000006W", Grade.SME)])),
     ],

@@ -27,7 +27,9 @@ FULL = changed(
         replace(
             Key(71).of(PLATFORM),
             revoked=Revocation(
-                at=NOON, reason=Reason.COMPROMISE, last_good=LogPosition(origin="hall.example/log", size=12)
+                at=NOON,
+                reason=Reason.COMPROMISE,
+                last_good=(LogPosition(origin="hall.example/log", size=12),),
             ),
         ),
     ),
@@ -44,7 +46,9 @@ REVOCATIONS = (
         Revocation,
         at=TIMES,
         reason=st.just(Reason.COMPROMISE),
-        last_good=st.none() | st.builds(LogPosition, origin=TEXTS, size=st.integers(1, 2**53 - 1)),
+        last_good=st.dictionaries(TEXTS, st.integers(1, 2**53 - 1), max_size=3).map(
+            lambda logs: tuple(LogPosition(origin=origin, size=logs[origin]) for origin in sorted(logs))
+        ),
     )
 )
 
@@ -161,19 +165,33 @@ CHANGES: dict[str, tuple[Any, str]] = {
     ),
     "a revocation that is false": (lambda d: _key(d).update(revoked=False), "exactly the fields"),
     "a log's size of 0": (
-        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].update(size=0),
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"][0].update(size=0),
         "at least 1",
     ),
     "a log's size that is true": (
-        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].update(size=True),
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"][0].update(size=True),
         "at least 1",
     ),
     "a log's size in words": (
-        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].update(size="9"),
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"][0].update(size="9"),
         "whole number",
     ),
+    "one log twice": (
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].append(
+            {"origin": "hall.example/log", "size": 3}
+        ),
+        "once for each log",
+    ),
+    "logs out of order": (
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].append({"origin": "a", "size": 3}),
+        "once for each log",
+    ),
+    "a last good checkpoint that is no list": (
+        lambda d: _key(d, revoked=True)["revoked"].update(lastGood={"origin": "a", "size": 3}),
+        "must be a list",
+    ),
     "a log without a name": (
-        lambda d: _key(d, revoked=True)["revoked"]["lastGood"].update(origin=""),
+        lambda d: _key(d, revoked=True)["revoked"]["lastGood"][0].update(origin=""),
         "at least 1",
     ),
 }

@@ -67,7 +67,7 @@ def test_a_contract_from_keys_to_proof(house: House, tmp_path: Path) -> None:
     key = replace(
         registered(ended),
         revoked=Revocation(
-            at=ended.ended, reason=Reason.COMPROMISE, last_good=LogPosition(origin=LOG, size=40)
+            at=ended.ended, reason=Reason.COMPROMISE, last_good=(LogPosition(origin=LOG, size=40),)
         ),
     )
     house.publish(records=changed(records, FIRM, keys=(key,)))

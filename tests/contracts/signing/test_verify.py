@@ -273,7 +273,9 @@ def test_a_revoked_key_keeps_what_was_held_before(table: Table, reason: Reason) 
 
 def test_a_stolen_key_cant_date_back(table: Table) -> None:
     """The owner vouches up to size 100. The thief signs after it, and says whatever time suits."""
-    revoked = Revocation(at=NOON + DAY, reason=Reason.COMPROMISE, last_good=LogPosition(origin=LOG, size=100))
+    revoked = Revocation(
+        at=NOON + DAY, reason=Reason.COMPROMISE, last_good=(LogPosition(origin=LOG, size=100),)
+    )
     parties = table.with_key(replace(table.firm.of(FIRM), revoked=revoked))
     verify(table, table.both(), held(100), parties=parties)
     for at in (held(101), held(101, NOON - 100 * DAY), held(10**9, YEAR[0])):
@@ -288,6 +290,16 @@ def test_a_stolen_key_cant_date_back(table: Table) -> None:
     )
     refused(table, table.both(), "no checkpoint holds", Unheld(now=NOON), parties=parties)
     refused(table, table.both(), "was revoked", held(100, NOON + DAY), parties=parties)
+
+
+def test_each_hall_judges_a_compromise_by_its_own_log(table: Table) -> None:
+    good = (LogPosition(origin="firm.example/log", size=7), LogPosition(origin=LOG, size=100))
+    revoked = Revocation(at=NOON + DAY, reason=Reason.COMPROMISE, last_good=good)
+    parties = table.with_key(replace(table.firm.of(FIRM), revoked=revoked))
+    verify(table, table.both(), held(100), parties=parties)
+    verify(table, table.both(), held(7, origin="firm.example/log"), parties=parties)
+    refused(table, table.both(), "vouches up to 7", held(8, origin="firm.example/log"), parties=parties)
+    refused(table, table.both(), "alone, not in mine", held(1, origin="mine"), parties=parties)
 
 
 def test_a_compromise_without_a_last_good_checkpoint_leaves_nothing(table: Table) -> None:
