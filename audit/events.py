@@ -13,6 +13,7 @@ from audit.facts import (
     DIGEST_TYPE,
     IDENTIFIER_TYPE,
     WORD,
+    Amount,
     Bound,
     Count,
     FactType,
@@ -60,10 +61,21 @@ class EventKind(StrEnum):
     RELEASE_SHOWN = "release.shown"
     RELEASE_DELETED = "release.deleted"
     REGISTRY_TRUSTED = "registry.trusted"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    THRESHOLDS_CHANGED = "thresholds.changed"
 
 
 # Kinds that belong to no one contract.
-WITHOUT_CONTRACT = frozenset({EventKind.CATALOG_READ, EventKind.REGISTRY_TRUSTED})
+WITHOUT_CONTRACT = frozenset(
+    {
+        EventKind.CATALOG_READ,
+        EventKind.REGISTRY_TRUSTED,
+        EventKind.KEY_CREATED,
+        EventKind.KEY_REVOKED,
+        EventKind.THRESHOLDS_CHANGED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,7 @@ _WHO = {
     "side": Fact(WORD, "provider, or consumer", needed=True),
     "registry": Fact(_COUNT, "version of the party registry by which its signature was checked"),
 }
+_KEY = Fact(DIGEST_TYPE, "the key's id: SHA-256 of its public side in DER form", needed=True)
 _AGREEMENT = Fact(DIGEST_TYPE, "SHA-256 of the agreement's RFC 8785 form", needed=True)
 _DECLARED = {
     **_WHO,
@@ -150,6 +163,11 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "risk_mean": Fact(_SHARE, "mean prosecutor risk"),
             "unique_before": Fact(_SHARE, "share of units alone in their class before"),
             "unique_after": Fact(_SHARE, "share of units alone in their class after"),
+            "abroad": Fact(
+                Record((("persons", _COUNT), ("sensitive", _COUNT))),
+                "of a release abroad: the provider's distinct persons abroad since 1 January, these among them; sensitive: "
+                "those with sensitive information",
+            ),
             "cells": Fact(
                 MapOf(_CELLS),
                 "what became of facts, by table: facts and units received, cells, fewest units in one",
@@ -222,7 +240,9 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
         EventKind.RELEASE_HIDDEN: {
             "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
             "why": Fact(
-                WORD, "how the contract stands: suspended, expired, terminated, superseded", needed=True
+                WORD,
+                "how the contract stands: suspended, expired, terminated, superseded, unsigned",
+                needed=True,
             ),
             "since": Fact(Bound(), "the moment from which it is so", needed=True),
         },
@@ -246,6 +266,32 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "digest": Fact(DIGEST_TYPE, "SHA-256 of the party records", needed=True),
             "version": Fact(_COUNT, "version of the registry's targets metadata", needed=True),
             "root": Fact(_COUNT, "version of its root metadata", needed=True),
+        },
+        EventKind.KEY_CREATED: {
+            "key": _KEY,
+            "party": Fact(IDENTIFIER_TYPE, "whose key it is", needed=True),
+            "use": Fact(WORD, "what it signs: contracts, registry, online", needed=True),
+            "valid_from": Fact(Bound(), "the moment from which its signatures count", needed=True),
+            "valid_until": Fact(Bound(), "the moment at which they cease to", needed=True),
+            "replaces": Fact(DIGEST_TYPE, "the key whose place it takes"),
+        },
+        EventKind.KEY_REVOKED: {
+            "key": _KEY,
+            "reason": Fact(WORD, "retired, superseded, compromise", needed=True),
+            "at": Fact(Bound(), "the moment of its end", needed=True),
+            "last_good": Fact(
+                MapOf(_COUNT), "of a compromise: the size up to which its owner vouches for it, by log"
+            ),
+        },
+        EventKind.THRESHOLDS_CHANGED: {
+            "digest": Fact(
+                DIGEST_TYPE,
+                "SHA-256 of the operator's numbers with reason, name and day of each, in RFC 8785 form",
+                needed=True,
+            ),
+            "values": Fact(
+                MapOf(Amount()), "the numbers that stand in place of ours; none: ours again", needed=True
+            ),
         },
     }
 )

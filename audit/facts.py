@@ -80,6 +80,24 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """A number from 0."""
+
+    label: str = "number"
+
+    def takes(self, value: object) -> bool:
+        return (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and 0 <= value <= MAX_INTEGER
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": 0, "maximum": MAX_INTEGER}
+
+
+@dataclass(frozen=True)
 class Share:
     """A number from 0 to 1."""
 

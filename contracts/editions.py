@@ -1,7 +1,8 @@
-"""The schema of each version of the standard: v3.2.0 as its package publishes it, the older ones as steps back from it.
+"""The schema of each version of the standard: v3.2.0 from its package, the older ones as steps back from it.
 
-Each step says what its version did not have, or had otherwise. Descriptions are left as v3.2.0 has them; what a file may
-hold is what the older version published (tests hold every step against the published schemas).
+The package came out before v3.2.0 did, so the last mends are made here. Each step says what its version did not have, or
+had otherwise. Descriptions are left as v3.2.0 has them; what a file may hold is what the older version published (tests hold
+every step against the published schemas).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def shape(edition: str) -> Shape:
 def schema(edition: str) -> Schema:
     """The JSON schema of one of EDITIONS. A new object, the caller's own."""
     latest: Schema = json.loads(OpenDataContractStandard.json_schema())
+    _release(latest)
     for older in reversed(EDITIONS[EDITIONS.index(edition) : -1]):
         _STEPS[older](latest)
     named = latest["properties"]["apiVersion"]["enum"]
@@ -66,6 +68,24 @@ def _speaks_of(branch: Schema, *types: str) -> bool:
     return any(f'"const": "{name}"' in text for name in types)
 
 
+_ID = r"[^\s.#/\\@!%&^]+"
+_OLD_ID = "[A-Za-z0-9_-]+"  # of v3.1.0
+
+
+def _release(latest: Schema) -> None:
+    """v3.2.0 as it was released. Does nothing to a schema that has it so.
+
+    The package 3.2.0 wanted a `map` in each column without a logicalType, and `dimensions` in its options; and it took fewer
+    signs in an id than the standard. Source: the standard's issues 322 and 325, its schema at the tag v3.2.0.
+    """
+    defs = latest["$defs"]
+    for branch in defs["SchemaBaseProperty"]["allOf"]:
+        if _speaks_of(branch, "map", "vector"):
+            branch["if"]["required"] = ["logicalType"]
+    for name in ("StableId", "FullyQualifiedReference"):
+        defs[name]["pattern"] = defs[name]["pattern"].replace(_OLD_ID, _ID)
+
+
 def _to_v3_1_0(latest: Schema) -> None:
     defs, servers = latest["$defs"], latest["$defs"]["ServerSource"]
     latest["required"].append("status")
@@ -81,7 +101,8 @@ def _to_v3_1_0(latest: Schema) -> None:
     column["properties"]["logicalType"]["enum"] = [
         name for name in column["properties"]["logicalType"]["enum"] if name not in ("map", "vector")
     ]
-    name, item = "[A-Za-z_][A-Za-z0-9_]*", "[A-Za-z0-9_-]+"
+    name, item = "[A-Za-z_][A-Za-z0-9_]*", _OLD_ID
+    defs["StableId"]["pattern"] = f"^{item}$"
     defs["ShorthandReference"]["pattern"] = rf"^{name}\.{name}$"
     file = r"(?:(?:https?:\/\/)?[A-Za-z0-9._\-\/]+\.yaml#)?"
     defs["FullyQualifiedReference"]["pattern"] = rf"^{file}\/?{name}\/{item}(?:\/{name}\/{item})*$"

@@ -169,7 +169,7 @@ def _told_elsewhere(fault: Fault, document: Any, version: str) -> tuple[Where, .
     if fault.keyword == "required" and where == () and fault.wanted == "status":
         return (("status",),)
     column = where[: where.index("logicalTypeOptions")] if "logicalTypeOptions" in where else where
-    if column != where or (fault.keyword == "required" and fault.wanted == "map"):
+    if column != where:
         holder = _at(document, column)
         if isinstance(holder, dict) and "logicalType" not in holder:
             return ((*column, "logicalType"),)
@@ -198,9 +198,6 @@ def _words(fault: Fault, came: str | None, version: str) -> tuple[str, str, Wher
     if came is not None and fault.keyword != "required":
         return f"{_new(fault)} came with {came}.", f"Set apiVersion: {came}, or take it out.", where
     if fault.keyword == "required":
-        if fault.wanted == "map" and fault.value.get("logicalType") != "map":
-            what = f"`{name}` has no logicalType, and the schema of {version} then wants a `map` in it."
-            return what, "Add its logicalType.", (*where, "logicalType")
         where = (*where, fault.wanted)
         remedy = (
             f"{version} requires it, {came} doesn't; add it, or set apiVersion: {came}."

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.parties.registry import Published
-from contracts.regimes.thresholds import DEFAULT, load_thresholds
 from core.errors import SluiceError
 from pipeline.agreements.effects import Settled, settle
+from pipeline.agreements.keyfile import record_keys
 from pipeline.agreements.parties import renew_if_due
+from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
 from pipeline.runs import Owner, scheduler_is_gone
 from pipeline.sweep import sweep
@@ -52,14 +53,13 @@ def housekeeping(home: Home, *, over: Callable[[Owner, float], bool] = scheduler
     # First: without a fresh registry no signature can be checked, and a contract doesn't count as in force.
     renewed = done(lambda: renew_if_due(home), None)
     settled = done(lambda: settle(home), Settled())
-    years = done(lambda: _years(home), tuple[tuple[str, int], ...]())
+    years = done(lambda: _end_years(home), tuple[tuple[str, int], ...]())
+    done(lambda: record_keys(home), None)
     done(lambda: sweep(home, over=over), None)
     if errors:
         raise errors[0]
     return Done(renewed=renewed, settled=settled, years=years)
 
 
-def _years(home: Home) -> tuple[tuple[str, int], ...]:
-    path = home.settings.thresholds
-    thresholds = load_thresholds(path) if path is not None else DEFAULT
-    return destroy_ended(home.store, home.keys, at=home.clock(), thresholds=thresholds)
+def _end_years(home: Home) -> tuple[tuple[str, int], ...]:
+    return destroy_ended(home.store, home.keys, at=home.clock(), thresholds=thresholds_of(home))

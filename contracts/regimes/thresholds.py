@@ -21,6 +21,7 @@ from types import MappingProxyType
 from contracts.locate import read_yaml
 from contracts.problems import Problems
 from contracts.reading import Node
+from core.digest import document_digest
 from core.errors import ContractError
 
 _PROVISIONS = "Provisions on Promoting and Regulating Cross-Border Data Flows (CAC order 16, March 2024)"
@@ -117,6 +118,22 @@ class Thresholds:
         """The number in force. Raises KeyError for one that isn't in the table."""
         default = _BY_KEY[key].value
         return self.overrides[key].value if key in self.overrides else default
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the overrides, whatever their order; of their reasons too."""
+        return document_digest(
+            [
+                {
+                    "key": each.key,
+                    "value": each.value,
+                    "reason": each.reason,
+                    "who": each.who,
+                    "when": str(each.when),
+                }
+                for _, each in sorted(self.overrides.items())
+            ]
+        )
 
     def count(self, key: str) -> int:
         """A number that counts something."""

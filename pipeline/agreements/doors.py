@@ -25,13 +25,14 @@ from contracts.regimes.crossborder import is_abroad
 from contracts.regimes.finding import Facts, Finding, Headcount, Measured
 from contracts.regimes.places import territories_of
 from contracts.regimes.rules import refusals
-from contracts.regimes.thresholds import DEFAULT, Thresholds, load_thresholds
+from contracts.regimes.thresholds import Thresholds
 from contracts.sharing import MEASURED
 from contracts.through import through
 from core.errors import ContractError, SluiceError
 from core.proof import TableFile
 from pipeline.agreements.log import latest
 from pipeline.agreements.standing import Stands, in_force, standings
+from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
 from privacy.abroad import Meter
 from privacy.heads import heads_of, namespace_of
@@ -83,7 +84,7 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
         permit=permit,
         territories=territories_of(agreement, door=door),
         at=at,
-        thresholds=_thresholds(home),
+        thresholds=thresholds_of(home),
     )
     # Who is counted, and what is measured, is known later; what doesn't hang on it is told before any data is fetched.
     _refuse(contract, [each for each in refusals(_facts(passage)) if each.rule not in MEASURED])
@@ -92,17 +93,25 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
 
 def require_measured(
     passage: Passage, home: Home, report: Mapping[str, Any], tables: Mapping[str, TableFile]
-) -> None:
+) -> Headcount | None:
     """Every rule of the land, now that it's known what is left of risk, and how many persons would go abroad.
 
     report: the release's disclosure report; tables: what it was made of. Persons who would go abroad are counted as gone from
-    here on, also when the release comes to nothing after all. Raises ContractError, and then nobody is counted.
+    here on, also when the release comes to nothing after all. Returns how many went since 1 January, these among them; None
+    where the data stays. Raises ContractError, and then nobody is counted.
     """
     found = measured(report, through(passage.contract, passage.permit.door))
-    if is_abroad(passage.territories):
-        count_abroad(passage, home, tables, allow=lambda count: require_lawful(passage, found, count))
-    else:
+    if not is_abroad(passage.territories):
         require_lawful(passage, found, None)
+        return None
+    counted: list[Headcount] = []
+
+    def allow(count: Headcount) -> None:
+        require_lawful(passage, found, count)
+        counted.append(count)
+
+    count_abroad(passage, home, tables, allow=allow)
+    return counted[-1]
 
 
 def require_lawful(passage: Passage, found: Measured, headcount: Headcount | None) -> None:
@@ -257,8 +266,3 @@ def _refuse(contract: Contract, found: Iterable[Finding]) -> None:
             rule=first.rule,
             contract=contract.id,
         )
-
-
-def _thresholds(home: Home) -> Thresholds:
-    path = home.settings.thresholds
-    return load_thresholds(path) if path is not None else DEFAULT

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from audit.events import Event, EventKind
 from contracts.agreement.codes import code_of
 from contracts.agreement.values import Grade
 from contracts.parties.model import Parties, Party, PartyKey, Revocation
@@ -22,6 +23,7 @@ from contracts.parties.moment import LogPosition
 from contracts.parties.record import read_parties, write_parties
 from core.digest import canonical
 from core.errors import ContractError, UsageError
+from core.ids import uuid_of
 from core.jsontext import parse_json
 from core.partykeys import OwnKey, PartyKeys, Reason, Use
 from core.store import Write
@@ -103,6 +105,7 @@ def create_key(home: Home, party: str, *, use: KeyUse, days: int = DAYS) -> KeyF
     code_of(party)
     start, end = _validity(home, days)
     own = PartyKeys(home.keys).create(_kept_as(party, use), valid_from=start, valid_until=end, use=_kept(use))
+    record_keys(home)
     return export_key(home, own)
 
 
@@ -110,7 +113,9 @@ def rotate_key(home: Home, key_id: str, *, days: int = DAYS) -> KeyFile:
     """A new key in the place of another, which still signs until it's revoked."""
     start, end = _validity(home, days)
     old = find_key(home, key_id)
-    return export_key(home, PartyKeys(home.keys).rotate(old.key_id, valid_from=start, valid_until=end))
+    own = PartyKeys(home.keys).rotate(old.key_id, valid_from=start, valid_until=end)
+    record_keys(home)
+    return export_key(home, own)
 
 
 def revoke_key(
@@ -138,7 +143,31 @@ def revoke_key(
         # Before the key ends: should a crash come between, only a compromise ever reads it.
         _keep_last_good(home, own.key_id, last_good)
     ended = PartyKeys(home.keys).revoke(own.key_id, at=_second(home.clock()), reason=reason)
+    record_keys(home)
     return export_key(home, ended)
+
+
+def record_keys(home: Home) -> None:
+    """Has the ledger hold every key that this hall made or ended, also those that a killed process couldn't tell of."""
+    for own, party, use in own_keys(home):
+        facts: dict[str, object] = {
+            "key": own.key_id,
+            "party": party,
+            "use": use.value,
+            "valid_from": own.valid_from.isoformat(),
+            "valid_until": own.valid_until.isoformat(),
+        }
+        _record(EventKind.KEY_CREATED, facts | ({"replaces": own.replaces} if own.replaces else {}), home)
+        if own.ended is not None and own.reason is not None:
+            good = _last_good(home, own.key_id) if own.reason is Reason.COMPROMISE else ()
+            facts = {"key": own.key_id, "reason": own.reason.value, "at": own.ended.isoformat()}
+            vouched = {"last_good": {each.origin: each.size for each in good}} if good else {}
+            _record(EventKind.KEY_REVOKED, facts | vouched, home)
+
+
+def _record(kind: EventKind, facts: dict[str, object], home: Home) -> None:
+    subject = f"key/{facts['key']}"
+    home.ledger.append(Event(kind=kind, run_id=uuid_of(subject), subject=subject, facts=facts))
 
 
 def export_key(home: Home, own: OwnKey) -> KeyFile:

@@ -37,14 +37,14 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
     )
     # Asked once more: what took minutes may have been overtaken by a suspension.
     passage = doors.require(contract, home)
-    doors.require_measured(passage, home, safe.report, validated.tables)
+    abroad = doors.require_measured(passage, home, safe.report, validated.tables)
     record(
         EventKind.DATA_ANONYMIZED,
         contract,
         home,
         run_id=run.id,
         subject=run.id,
-        facts=risk_facts(safe),
+        facts=risk_facts(safe) | ({"abroad": vars(abroad)} if abroad else {}),
     )
     return write_handoff(
         run.folder,

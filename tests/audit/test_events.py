@@ -16,6 +16,7 @@ from audit.facts import (
     IDENTIFIER_TYPE,
     MAX_INTEGER,
     WORD,
+    Amount,
     Bound,
     Count,
     FactType,
@@ -93,6 +94,15 @@ NEEDED: dict[EventKind, dict[str, Any]] = {
         "agreement": "ef" * 32,
     },
     EventKind.REGISTRY_TRUSTED: {"digest": "ab" * 32, "version": 2, "root": 1},
+    EventKind.KEY_CREATED: {
+        "key": "ab" * 32,
+        "party": "urn:uscc:91310000100000002D",
+        "use": "contracts",
+        "valid_from": "2026-01-01T00:00:00+00:00",
+        "valid_until": "2027-01-01T00:00:00+00:00",
+    },
+    EventKind.KEY_REVOKED: {"key": "ab" * 32, "reason": "retired", "at": "2026-06-01T00:00:00+00:00"},
+    EventKind.THRESHOLDS_CHANGED: {"digest": "ab" * 32, "values": {"level3LargestRisk": 0.1}},
 }
 
 
@@ -184,7 +194,7 @@ def test_no_fact_can_hold_free_text() -> None:
         return {of.label}
 
     labels = {text for facts in FACTS.values() for fact in facts.values() for text in texts(fact.type)}
-    assert labels == {"identifier", "word", "digest", "time or null", "name", "count", "share"}
+    assert labels == {"identifier", "word", "digest", "time or null", "name", "count", "number", "share"}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +252,11 @@ MOMENT = "2026-01-01T00:00:00+00:00"
     ("of", "good", "bad"),
     [
         (Count(), [0, 1, MAX_INTEGER], [-1, True, 1.0, "1", None, MAX_INTEGER + 1]),
+        (
+            Amount(),
+            [0, 0.05, MAX_INTEGER],
+            [-1, True, "1", float("nan"), float("inf"), None, MAX_INTEGER + 1],
+        ),
         (Share(), [0, 1, 0.5], [-0.1, 1.1, True, "0.5", float("nan"), float("inf"), None]),
         (DIGEST_TYPE, ["0f" * 32], ["0f" * 31, "0F" * 32, "0f" * 32 + "\n", b"0f" * 32]),
         (IDENTIFIER_TYPE, ["r1", "a/b:c@d+e-f_g.h"], ["", "-a", "a b", "a\n", "é", "x" * 129]),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from referencing import Registry, Resource
 
 from audit.events import FACTS, WITHOUT_CONTRACT, DatasetRef, Event, EventKind
-from audit.facts import Bound, Count, FactType, ListOf, MapOf, Name, Record, Share, Text
+from audit.facts import Amount, Bound, Count, FactType, ListOf, MapOf, Name, Record, Share, Text
 from audit.lineage import facet_schema, from_openlineage, to_openlineage
 from core.digest import canonical
 from core.errors import LedgerError
@@ -52,7 +52,7 @@ def _values(type_: FactType) -> st.SearchStrategy[Any]:
             return (
                 st.fixed_dictionaries({}, optional=fields) if type_.partial else st.fixed_dictionaries(fields)
             )
-    return {Name: NAMES, Count: COUNTS, Share: SHARES}[type(type_)]
+    return {Name: NAMES, Count: COUNTS, Amount: COUNTS | SHARES, Share: SHARES}[type(type_)]
 
 
 def _facts(kind: EventKind) -> st.SearchStrategy[dict[str, Any]]:

@@ -224,11 +224,25 @@ def test_a_rule_of_v3_0_is_malformed_later(shop: Any) -> None:
         shop.changed((later, rule))
 
 
-def test_a_column_without_a_type_is_malformed_in_v3_2_only(shop: Any) -> None:
-    shop.changed(("{name: brand, logicalType: string}", "{name: brand}"))
+def test_a_column_without_a_type_is_valid_and_cannot_be_shared(shop: Any) -> None:
+    shop.changed(("{name: brand, logicalType: string}", "{name: brand, physicalType: varchar}"))
     assert {problem.kind for problem in check_contract(shop.write())} == {UNSHAREABLE}
-    # Its schema then wants a `map`, whatever the column is.
-    assert {problem.kind for problem in check_contract(shop.v32().write())} == {MALFORMED}
+    assert {problem.kind for problem in check_contract(shop.v32().write())} == {UNSHAREABLE}
+
+
+def test_a_map_must_say_what_it_maps(shop: Any) -> None:
+    shop.v32().changed(("{name: brand, logicalType: string}", "{name: brand, logicalType: map}"))
+    told = [problem for problem in check_contract(shop.write()) if problem.kind == MALFORMED]
+    assert [problem.where.rpartition(".")[2] for problem in told] == ["map"]
+    assert "is missing" in told[0].what
+
+
+@pytest.mark.parametrize(("stable_id", "versions"), [("a-b", VERSIONS), ("a:b", VERSIONS[1:]), ("商品", VERSIONS[1:]), ("a.b", ())])  # fmt: skip
+def test_an_id_takes_more_signs_in_v3_2(stable_id: str, versions: tuple[str, ...], tmp_path: Path) -> None:
+    for version in VERSIONS:
+        document = SHOP | {"apiVersion": version, "roles": [{"role": "reader", "id": stable_id}]}
+        told = kinds(tmp_path / "c.yaml", yaml.safe_dump(document, sort_keys=False))
+        assert ("roles[0].id" in told[MALFORMED]) == (version not in versions)
 
 
 def test_status_may_be_missing_in_v3_2(shop: Any) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,16 @@ from catalog.release import Release
 from cli.main import main
 from contracts.life.negotiation import Side
 from contracts.life.state import Turn
+from contracts.parties.moment import LogPosition
 from contracts.shelf import find_contract
 from core.digest import file_digest
 from core.errors import ExitCode
+from core.partykeys import Reason
 from core.settings import Settings
 from pipeline.agreements.desk import Desk
 from pipeline.agreements.effects import settle
+from pipeline.agreements.keyfile import KeyUse, create_key, revoke_key
+from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
 from privacy.pseudonym import pseudonymize
 from privacy.subjects import pseudonym_key
@@ -121,6 +125,7 @@ def live(hall: Hall) -> dict[str, Any]:
     hall.ask("quarantine", "show", taken, "--rows", "1")
     hall.ask("quarantine", "release", taken, "--to", str(hall.folder / "handed out"))
     _agree(hall, shop)
+    _own_words(hall)
     held = what_holds(hall)
     hall.cut_off(CUT_OFF)
     return held
@@ -155,6 +160,22 @@ def _agree(hall: Hall, shop: str) -> None:
     desk.turn(made.id, Turn.TERMINATE, side=Side.PROVIDER, signer=signed.KEYS[Side.PROVIDER])
     settle(home)
     goods.unlink()
+
+
+def _own_words(hall: Hall) -> None:
+    """What a hall says of itself alone: a key made and ended, numbers of its own."""
+    home = hall.open()
+    key = create_key(home, signed.HALL, use=KeyUse.CONTRACTS).key.key_id
+    good = LogPosition(origin=home.keys.signer().name, size=home.ledger.size)
+    revoke_key(home, key, reason=Reason.COMPROMISE, last_good=(good,))
+    table = hall.shop / "thresholds.yaml"
+    table.write_text(
+        "level3LargestRisk: {value: 0.25, reason: as in the register, who: legal, when: '2026-06-01'}\n",
+        encoding="utf-8",
+    )
+    thresholds_of(Home.open(replace(home.settings, thresholds=table)))
+    table.unlink()
+    thresholds_of(home)  # ours again
 
 
 def what_holds(hall: Hall) -> dict[str, Any]:

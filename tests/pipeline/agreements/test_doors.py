@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from audit.events import EventKind
 from contracts.agreement.vocabulary import Door
 from contracts.life.state import Turn
 from contracts.model import Contract
@@ -275,7 +277,8 @@ def test_abroad_asks_how_many_once_they_are_counted(hall: Hall, tmp_path: Path) 
     passage = require(hall.contract, hall.home)
     assert passage.territories == ("CN", "SG")
     meter = Meter(hall.home.store, hall.home.keys, provider=signed.PLATFORM)
-    require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "few", range(60_000)))
+    went = require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "few", range(60_000)))
+    assert went == Headcount(persons=60_000, sensitive=0)
     # The year's persons count, whichever release they went with, and those who went already count once.
     require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "more", range(30_000, 99_999)))
     assert meter.count(passage.at) == Headcount(persons=99_999, sensitive=0)
@@ -287,10 +290,31 @@ def test_abroad_asks_how_many_once_they_are_counted(hall: Hall, tmp_path: Path) 
     assert meter.count(passage.at) == Headcount(persons=99_999, sensitive=0)
 
 
+def test_numbers_that_an_operator_set_are_in_the_ledger_each_time_they_change(
+    hall: Hall, tmp_path: Path
+) -> None:
+    hall.conclude()
+    table = tmp_path / "thresholds.yaml"
+    reason = "reason: the list of 2027\n  who: legal\n  when: '2027-02-01'\n"
+    set_ = Home.open(replace(hall.settings, thresholds=table))
+    for text in ("{}", f"level3Unique:\n  value: 0.1\n  {reason}"):
+        table.write_text(text, encoding="utf-8")
+        for _ in range(2):
+            require(hall.contract, set_)
+    require(hall.contract, hall.home)  # the operator takes them back
+    require(hall.contract, set_)
+    told = hall.home.ledger.told(EventKind.THRESHOLDS_CHANGED, "")
+    values = [dict(each.recorded.event.facts["values"]) for each in told]
+    assert values == [{"level3Unique": 0.1}, {}, {"level3Unique": 0.1}]
+    table.write_text(f"level3Unique:\n  value: 7\n  {reason}", encoding="utf-8")
+    with pytest.raises(ContractError, match="thresholds can't be used"):
+        require(hall.contract, set_)
+
+
 def test_at_home_nobody_is_counted(hall: Hall, tmp_path: Path) -> None:
     hall.conclude()
     passage = require(hall.contract, hall.home)
-    require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "tables", range(9)))
+    assert require_measured(passage, hall.home, SAFE, tables_of(tmp_path / "tables", range(9))) is None
     assert Meter(hall.home.store, hall.home.keys, provider=signed.PLATFORM).count(passage.at).persons == 0
 
 

@@ -68,12 +68,13 @@ def test_the_registry_comes_first(hall: Home, monkeypatch: pytest.MonkeyPatch) -
     part("renew_if_due", None)
     part("settle", Settled())
     part("destroy_ended", ())
+    part("record_keys", None)
     part("sweep", None)
     housekeeping(hall)
-    assert order == ["renew_if_due", "settle", "destroy_ended", "sweep"]
+    assert order == ["renew_if_due", "settle", "destroy_ended", "record_keys", "sweep"]
 
 
-@pytest.mark.parametrize("broken", ["renew_if_due", "settle", "destroy_ended", "sweep"])
+@pytest.mark.parametrize("broken", ["renew_if_due", "settle", "destroy_ended", "record_keys", "sweep"])
 def test_what_cannot_be_done_keeps_nothing_else_from_being_done(
     hall: Home, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_cannot_be_done_keeps_nothing_else_from_being_done(
         "renew_if_due": None,
         "settle": Settled(),
         "destroy_ended": (),
+        "record_keys": None,
         "sweep": None,
     }
 
