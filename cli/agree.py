@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.layout import Column
-from cli.output import err, out, print_grid, print_json, print_line, program
+from cli.output import err, out, print_grid, print_json, print_line, problem_json, program
 from contracts.agreement.message import offer_document
 from contracts.agreement.sheet import read_sheet
 from contracts.agreement.words import in_words
 from contracts.life.negotiation import Act, Phase, Side, sign_act, what_is_next
 from contracts.life.state import ContractState, Standing, Turn
+from contracts.problems import Problem
+from contracts.sharing import check_shareable
 from core.errors import ContractError, ExitCode, SluiceError, UsageError
 from core.ids import uuid_of
 from pipeline.agreements.desk import Desk, OnDesk
 from pipeline.agreements.effects import Settled, show_or_withhold
 from pipeline.agreements.seat import Seat, take_seat
 from pipeline.agreements.standing import Stands, standings
+from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -67,7 +71,7 @@ def offer(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.PROVIDER, assigner=seat.party, assignee=_party(to))
-    _tell(home, made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
 
 
 @app.command()
@@ -89,7 +93,7 @@ def request(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.CONSUMER, assigner=_party(of), assignee=seat.party)
-    _tell(home, made, seat, out_file, as_json=json)
+    _tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
 
 
 @app.command()
@@ -335,6 +339,11 @@ def _put_forward(
     )
 
 
+def _lacks(contract: Path, terms: Path, home: Home) -> tuple[Problem, ...]:
+    """What would keep the door shut, were it signed as it is."""
+    return check_shareable(contract, at=home.clock(), sheet=terms, thresholds=thresholds_of(home)).problems
+
+
 def _offer_id(about: str, number: int) -> str:
     return f"urn:uuid:{uuid_of(f'offer:{about}:{number}')}"
 
@@ -432,8 +441,16 @@ def _as_json(each: Stands) -> dict[str, Any]:
     }
 
 
-def _tell(home: Home, made: OnDesk, seat: Seat | None, out_file: Path | None, *, as_json: bool) -> None:
-    """Where it stands now, the file for the other party, and what it means for releases."""
+def _tell(
+    home: Home,
+    made: OnDesk,
+    seat: Seat | None,
+    out_file: Path | None,
+    *,
+    as_json: bool,
+    lacks: Sequence[Problem] = (),
+) -> None:
+    """Where it stands now, the file for the other party, and what it means for releases. lacks: what keeps it from being shared."""
     file = made.path
     if seat is not None:
         file = out_file or Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
@@ -461,11 +478,16 @@ def _tell(home: Home, made: OnDesk, seat: Seat | None, out_file: Path | None, *,
                 "file": str(file),
                 "withheld": list(done.withheld),
                 "shown": list(done.shown),
+                **({"findings": [problem_json(each) for each in lacks]} if lacks else {}),
             }
         )
         return
     name = f"{made.made.contract_id} {made.made.contract_version}"
     print_line("good", f"{name} is {made.made.phase}", style="bold green")
+    for problem in lacks:
+        print_line("lacks", str(problem), style="bold yellow")
+    if lacks:
+        print_line("note", "signed as it is, no door opens: mend it, and counter")
     for label in ("withheld", "shown"):
         for release in getattr(done, label):
             print_line(label, release)

@@ -11,9 +11,11 @@ import typer
 from cli.output import err, print_json, print_line, problem_json
 from contracts.model import Contract
 from contracts.problems import MALFORMED, UNSHAREABLE
+from contracts.regimes.thresholds import DEFAULT, load_thresholds
 from contracts.sharing import check_shareable
 from core.clock import utc_now
 from core.errors import ExitCode, UsageError
+from core.settings import Settings
 
 _LABELS = {MALFORMED: ("malformed", "bold red"), UNSHAREABLE: ("lacks", "bold yellow")}
 
@@ -55,9 +57,10 @@ def check(
             what = f"{file} is a folder." if file.is_dir() else f"There is no contract file {file}."
             raise UsageError(what, remedy="Check the path, or give the files in it: FOLDER/*.odcs.yaml.")
     results: list[dict[str, Any]] = []
-    now = utc_now()
+    now, own = utc_now(), Settings.from_env().thresholds
+    thresholds = load_thresholds(own) if own is not None else DEFAULT
     for file in files:
-        found = check_shareable(file, at=now)
+        found = check_shareable(file, at=now, thresholds=thresholds)
         malformed = any(problem.kind == MALFORMED for problem in found.problems)
         results.append(
             {

@@ -11,6 +11,7 @@ import math
 import os
 import select
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,20 @@ def _bytes(path: Path) -> bytes:
         ready = select.poll()
         ready.register(descriptor, select.POLLIN)
         raw = bytearray()
+        heard = time.monotonic()
         while len(raw) <= MAX_BYTES:
             if may_wait and not ready.poll(int(WAIT_S * 1000)):
                 raise TimeoutError
             part = stream.read(MAX_BYTES + 1 - len(raw))
             if part == b"":
                 break
-            raw += part or b""
+            if part is None:  # said to be ready, and isn't: so do some files of the kernel
+                if time.monotonic() - heard > WAIT_S:
+                    raise TimeoutError
+                time.sleep(0.05)
+                continue
+            raw += part
+            heard = time.monotonic()
         return bytes(raw)
 
 
@@ -156,8 +164,11 @@ def _not_yaml(error: yaml.YAMLError, text: str, problems: Problems) -> None:
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be parsed"
     problems.marks = {(): _mark(mark) if mark else (before.count(b"\n") + 1, 1)}
     remedy = "Mend it there or on the line above; an editor with YAML support shows where."
-    if "single document" in str(getattr(error, "context", "")):
+    context = str(getattr(error, "context", ""))
+    if "single document" in context:
         reason, remedy = "it holds several documents", "Keep one contract a file: remove the second `---`."
+    elif "duplicate anchor" in context:
+        reason, remedy = "an anchor stands twice", "Give each `&anchor` a name of its own."
     problems.add((), f"The file isn't valid YAML: {shown(reason, limit=120)}.", remedy, kind=MALFORMED)
 
 
@@ -249,8 +260,10 @@ class _Builder:
                 return self._integer(node, where)
             if kind == "float":
                 return self._number(node, where)
-        except (ValueError, KeyError, OverflowError):
-            pass  # told below: a tag forced on a text that doesn't fit it
+        except (ValueError, KeyError, OverflowError):  # such as 0x_, or a tag forced on a text
+            what = f"The text here can't be read as `!!{kind}`, which YAML takes it for."
+            self._say(where, what, "Put it in quotes, without a tag.")
+            return None
         self._tag(node, where)
         return None
 

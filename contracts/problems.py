@@ -13,6 +13,7 @@ MALFORMED = (
     "malformed"  # not valid for the version of the standard that the file claims, or not a contract at all
 )
 UNSHAREABLE = "unshareable"  # valid, but lacks what sharing needs
+_LONGEST_CHOICE = 240  # letters of all that there is to choose from, some three lines of a screen
 
 
 @dataclass(frozen=True, order=True)
@@ -117,5 +118,7 @@ def choose(name: str, known: Iterable[str]) -> str:
         return f"Did you mean `{shown(close)}`?"
     if not candidates:
         return "There is none to choose from."
-    listed = ", ".join(f"`{shown(candidate)}`" for candidate in candidates[:12])
-    return f"Choose from {listed}{', ...' if len(candidates) > 12 else ''}."
+    told = [f"`{shown(candidate)}`" for candidate in candidates[:12]]
+    while len(told) > 3 and sum(map(len, told)) > _LONGEST_CHOICE:
+        told.pop()
+    return f"Choose from {', '.join(told)}{', ...' if len(candidates) > len(told) else ''}."

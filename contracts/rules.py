@@ -217,7 +217,7 @@ def _bound(rule: Node, *, percent: bool = False, counts: bool) -> dict[str, Any]
     ):
         rule.say(
             f"{rule.label}: {op} needs {'two numbers' if between else 'a number'}.",
-            "Write it without quotes.",
+            f"Write {op}: [0, 10]." if between else "Write it without quotes.",
             key=op,
         )
         return None

@@ -6,7 +6,7 @@ Asked of files, before anybody signs; a door asks the same rules again, with the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,15 +52,18 @@ def sheet_of(path: Path) -> Path:
     return path.with_name(f"{name}.terms.yaml")
 
 
-def check_shareable(path: Path, *, at: datetime, thresholds: Thresholds = DEFAULT) -> Shareable:
+def check_shareable(
+    path: Path, *, at: datetime, sheet: Path | None = None, thresholds: Thresholds = DEFAULT
+) -> Shareable:
     """All that keeps the contract in a file from being shared, at a moment.
 
-    A term sheet that stands beside it (`NAME.terms.yaml` for `NAME.odcs.yaml`) says which doors it opens and where its data
-    goes; without one, the rules on what goes abroad aren't asked. Never raises for what is in the files.
+    sheet: the term sheet that says which doors it opens and where its data goes; when it isn't given, the one that stands
+    beside it (`NAME.terms.yaml` for `NAME.odcs.yaml`). Without one, the rules on what goes abroad aren't asked. Never raises
+    for what is in the files.
     """
     contract, said = read_contract(path)
-    beside = sheet_of(path)
-    sheet = beside if beside.is_file() else None
+    if sheet is None and sheet_of(path).is_file():
+        sheet = sheet_of(path)
     terms, wrong = _terms(sheet) if sheet is not None else (None, ())
     if contract is None:
         return Shareable(contract=None, problems=(*said.in_order(), *wrong), sheet=sheet)
@@ -71,7 +74,7 @@ def check_shareable(path: Path, *, at: datetime, thresholds: Thresholds = DEFAUL
         found.add(place, finding.what, f"{finding.remedy} [{finding.source}]")
     return Shareable(
         contract=contract,
-        problems=(*said.in_order(), *wrong),
+        problems=(*said.in_order(), *wrong, *_too_little(contract, terms, sheet)),
         warnings=warnings.in_order(),
         sheet=sheet,
     )
@@ -122,6 +125,25 @@ def _terms(sheet: Path) -> tuple[Terms | None, tuple[Problem, ...]]:
         for each in lacks(agreement)
         if each.clause.startswith(agreement.clause("permission"))
     )
+
+
+def _too_little(contract: Contract, terms: Terms | None, sheet: Path | None) -> Iterator[Problem]:
+    """Where the terms of a release ask for more than the contract's own k and l: its door would never open."""
+    privacy = contract.privacy
+    if terms is None or sheet is None or privacy is None:
+        return
+    for door in terms.doors:
+        for name, key in (("minGroupSize", "k"), ("diversity", "l")):
+            asked, has = door.limits.get(name), getattr(privacy, key)
+            if door.door is Door.RELEASE and isinstance(asked, int) and asked > has:
+                yield Problem(
+                    sheet,
+                    0,
+                    0,
+                    f"{door.door}.{name}",
+                    f"`{name}` at the door {door.door} asks for {asked}, and the contract's {key} is {has}: it would stay shut.",
+                    f"Raise `{key}` in sluicePrivacy, or lower `{name}`.",
+                )
 
 
 def _where(clause: str) -> Where:

@@ -15,9 +15,9 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 
-from contracts.editions import EDITIONS, server_types, shape
+from contracts.editions import EDITIONS, schema, server_types, shape
 from contracts.problems import MALFORMED, UNSHAREABLE, Problems, Where, choose, json_path, shown
-from contracts.shapes import Fault
+from contracts.shapes import Fault, resolve
 
 VERSIONS = ("v3.1.0", "v3.2.0")  # those that a shared contract is written in
 MAX_TOLD = 500  # breaks of the standard; to look for the nearest known key of each takes its time
@@ -97,12 +97,22 @@ def _version(document: dict[str, Any], problems: Problems) -> str:
     told = (
         f"apiVersion `{shown(version)}` isn't read here." if version is not None else "apiVersion is missing."
     )
+    meant = _meant(version)
     remedy = "Write apiVersion: v3.1.0 or v3.2.0" + (
         ", after moving the file to that version of the standard." if version else "."
     )
+    if meant is not None:
+        remedy = f"Write apiVersion: {meant}, as the standard names it."
     problems.add(("apiVersion",), told, remedy, dead=True, kind=MALFORMED)
-    document["apiVersion"] = EDITIONS[-1]
-    return EDITIONS[-1]
+    # The rest is held against what was meant: against another version, half of it would look wrong.
+    document["apiVersion"] = meant or EDITIONS[-1]
+    return meant or EDITIONS[-1]
+
+
+def _meant(version: Any) -> str | None:
+    """The version that `3.1.0`, `v3.1` or `V3.1.0` names; None when it's none of ours."""
+    text = "v" + str(version).strip().lower().removeprefix("v")
+    return next((edition for edition in EDITIONS if text in (edition, edition.removesuffix(".0"))), None)
 
 
 def _hold(
@@ -161,8 +171,10 @@ def _told_elsewhere(fault: Fault, document: Any, version: str) -> tuple[Where, .
     owner = where[:-1] if fault.keyword == "unknown" else where
     if owner[-2:-1] == ("quality",) and version in VERSIONS:
         rule = _at(document, owner)
-        if fault.keyword == "oneOf" or (fault.keyword == "required" and fault.wanted == "metric"):
-            return (owner, *((*owner, key) for key in _OF_A_METRIC))
+        if fault.keyword == "oneOf":
+            return (owner, *((*owner, key) for key in _BOUNDS))
+        if fault.keyword == "required" and fault.wanted == "metric":
+            return ((*owner, "metric"), (*owner, "rule"))
         loose = isinstance(rule, dict) and "metric" not in rule and "type" not in rule
         if fault.keyword == "unknown" and loose and where[-1] in _OF_A_METRIC:
             return ((*owner, "metric"), (*owner, "rule"))
@@ -188,7 +200,13 @@ def _at(document: Any, where: Where) -> Any:
 
 
 _WRITTEN = ((dict, "a mapping"), (list, "a list"), (str, "text"), (bool, "a truth value"))
-_KINDS = {"string": "text", "object": "a mapping", "array": "a list", "integer": "a whole number"}
+_KINDS = {
+    "string": "text",
+    "object": "a mapping",
+    "array": "a list",
+    "integer": "a whole number",
+    "null": "null",
+}
 
 
 def _words(fault: Fault, came: str | None, version: str) -> tuple[str, str, Where]:
@@ -208,9 +226,27 @@ def _words(fault: Fault, came: str | None, version: str) -> tuple[str, str, Wher
     if fault.keyword == "unknown":
         remedy = _OURS.get((where[:1], str(where[-1]))) or choose(str(where[-1]), fault.wanted)
         return f"`{name}` isn't a key of the standard.", remedy, where
-    tell = _WORDS.get(fault.keyword, _other_form)
-    what, remedy = tell(fault)
+    if fault.keyword == "oneOf" and where[-2:-1] == ("quality",) and isinstance(fault.value, dict):
+        return _bound_words(fault)
+    if fault.keyword in ("oneOf", "anyOf"):
+        what, remedy = _forms(fault, version)
+    else:
+        what, remedy = _WORDS.get(fault.keyword, _other_form)(fault)
     return f"`{name}` {what}.", remedy, where
+
+
+def _bound_words(fault: Fault) -> tuple[str, str, Where]:
+    """What is wrong with the bounds of a quality rule: it has one, of one form."""
+    name = json_path(fault.where)
+    present = [key for key in _BOUNDS if key in fault.value]
+    if len(present) != 1:
+        told = f"has {len(present)} bounds ({', '.join(present)})" if present else "has no bound"
+        remedy = "Give exactly one, such as mustBe: 0; write a second rule for a second bound."
+        return f"`{name}` {told}.", remedy, (*fault.where, *present[1:2])
+    bound = present[0]
+    if bound.endswith("Between"):
+        return f"`{name}.{bound}` must be two different numbers.", f"Write {bound}: [0, 10].", (*fault.where, bound)  # fmt: skip
+    return f"`{name}.{bound}` must be a number.", f"Write {bound}: 10, without quotes.", (*fault.where, bound)
 
 
 def _new(fault: Fault) -> str:
@@ -239,17 +275,46 @@ def _wrong_type(fault: Fault) -> tuple[str, str]:
     return f"must be {names}", "Put it in quotes." if quoted else f"Write {names} there."
 
 
+# Where the forms that a key may have aren't told apart by their kinds.
+_FORMS = {
+    "from": "Write table.column, or schema/<id>/properties/<id>.",
+    "to": "Write table.column, or schema/<id>/properties/<id>.",
+    "relationships": "Write from and to both as text, or both as lists of columns.",
+}
+
+
+def _forms(fault: Fault, version: str) -> tuple[str, str]:
+    """What is wrong with a value that fits none of several forms."""
+    key = next((step for step in reversed(fault.where) if isinstance(step, str)), "")
+    root = schema(version)
+    parts = [resolve(root, part["$ref"]) if "$ref" in part else part for part in fault.wanted]
+    kinds = list(dict.fromkeys(_KINDS.get(part.get("type"), f"a {part.get('type')}") for part in parts))
+    if key in _FORMS:
+        return _other_form(fault)[0], _FORMS[key]
+    if "a None" in kinds or len(kinds) < 2:
+        return _other_form(fault)
+    named = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+    return f"must be {named}", f"Write {named} there."
+
+
 def _other_form(_fault: Fault) -> tuple[str, str]:
     return "fits none of the forms that the standard has for it", "See the standard's page for this key."
 
 
+_IDS = {
+    "^[A-Za-z0-9_-]+$": "Use letters, digits, hyphens and underscores only.",
+    r"^[^\s.#/\\@!%&^]+$": r"Leave out blanks and the signs . # / \ @ ! % & ^",
+}
 _WORDS: dict[str, Callable[[Fault], tuple[str, str]]] = {
     "type": _wrong_type,
     "enum": lambda f: (
         f"can't be `{shown(f.value)}`",
         choose(str(f.value), [str(choice) for choice in f.wanted]),
     ),
-    "pattern": lambda f: ("isn't written as the standard wants it", f"It must fit the pattern {f.wanted}"),
+    "pattern": lambda f: (
+        "isn't written as the standard wants it",
+        _IDS.get(f.wanted, f"It must fit the pattern {f.wanted}"),
+    ),
     "not": lambda f: (
         f"can't have {' and '.join(f'`{key}`' for key in f.wanted.get('required', ()))} here",
         "Take it out: it follows from the place.",

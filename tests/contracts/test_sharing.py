@@ -94,6 +94,24 @@ def test_a_sheet_that_lacks_something_is_a_finding_of_its_own(tmp_path: Path, sh
     assert words in " ".join(f"{problem.what} {problem.remedy}" for problem in found.problems)
 
 
+@pytest.mark.parametrize(("limit", "key"), [("minGroupSize: 4", "k"), ("diversity: 2", "l")])
+def test_terms_that_ask_for_more_than_the_contract_keeps_are_told(
+    tmp_path: Path, limit: str, key: str
+) -> None:
+    sheet = SHEET.replace(limit, f"{limit[:-1]}9")
+    [problem] = check(tmp_path, declared(CONTRACT), sheet).problems
+    assert f"asks for 9, and the contract's {key} is" in problem.what
+    assert problem.path.name == "shop.terms.yaml"
+
+
+def test_a_sheet_may_stand_elsewhere(tmp_path: Path) -> None:
+    file, sheet = tmp_path / "shop.odcs.yaml", tmp_path / "v2.yaml"
+    file.write_text(declared(CONTRACT), encoding="utf-8")
+    sheet.write_text("release: [", encoding="utf-8")
+    assert check_shareable(file, at=NOON).ok
+    assert not check_shareable(file, at=NOON, sheet=sheet).ok
+
+
 @pytest.mark.parametrize("name", ["a.odcs.yaml", "a.yaml", "a.odcs.yml", "a.yml", "a"])
 def test_a_sheet_stands_beside_its_contract(name: str) -> None:
     assert sheet_of(Path("x") / name) == Path("x/a.terms.yaml")

@@ -287,3 +287,60 @@ def test_what_v3_2_added_is_refused_under_v3_1_as_its_schema_does(
     document["apiVersion"] = "v3.2.0"
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     assert not any("came with v3.2.0" in problem.what for problem in check_contract(path))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("3.1.0", "v3.1.0"), ("3.1", "v3.1.0"), ("V3.0.2", "v3.0.2"), ("v3.2", "v3.2.0")]
+)
+def test_a_version_that_is_nearly_named_is_held_against_what_was_meant(
+    written: str, meant: str, tmp_path: Path
+) -> None:
+    document = {"apiVersion": meant, "kind": "DataContract", "id": "x", "version": "1.0.0", "status": "draft"}
+    if meant == "v3.0.2":
+        document["team"] = [{"name": "Ada", "since": 1}]  # type: ignore[assignment]
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(document).replace(meant, written), encoding="utf-8")
+    (told,) = [problem for problem in check_contract(path) if problem.kind == MALFORMED]
+    assert told.where == "apiVersion"
+    assert told.remedy == f"Write apiVersion: {meant}, as the standard names it."
+
+
+BOUNDS = [
+    ("mustBeBetween: [0]", "mustBeBetween", "must be two different numbers. Write mustBeBetween: [0, 10]."),
+    ("mustBeLessThan: '5'", "mustBeLessThan", "must be a number. Write mustBeLessThan: 10, without quotes."),
+    ("mustBe: 0, mustNotBe: 1", "mustNotBe", "has 2 bounds (mustBe, mustNotBe). Give exactly one"),
+    ("unit: rows", "", "has no bound. Give exactly one"),
+]
+
+
+@pytest.mark.parametrize(("bound", "key", "words"), BOUNDS)
+def test_a_broken_bound_is_told_where_it_stands(bound: str, key: str, words: str, tmp_path: Path) -> None:
+    """Of a rule that can't be compiled here too: what keeps it from that isn't what breaks the standard."""
+    text = OLD.replace("v3.0.2", "v3.1.0").replace("minimum: 0, exclusiveMinimum: true", "minimum: 0")
+    rule = "rule: nullCheck, mustBe: 0, mustBeLessThan: 5"
+    text = text.replace(rule, "metric: nullValues, mustBe: 0")
+    path = tmp_path / "c.yaml"
+    path.write_text(text + f"    quality: [{{metric: nullValues, {bound}}}]\n", encoding="utf-8")
+    (told,) = [problem for problem in check_contract(path) if problem.kind == MALFORMED]
+    assert told.where == f"schema[0].quality[0]{'.' if key else ''}{key}"
+    assert words in f"{told.what} {told.remedy}"
+
+
+FORMS = [
+    ({"slaProperties": [{"property": "p", "value": [1]}]}, "slaProperties[0].value", "must be text, a number, "),
+    ({"team": "ada"}, "team", "must be a mapping or a list. Write a mapping or a list there."),
+    ({"schema": [{"name": "t", "relationships": [{"from": "a.b", "to": "nowhere"}]}]}, "schema[0].relationships[0].to", "Write table.column, or schema/<id>/properties/<id>."),
+    ({"schema": [{"name": "t", "relationships": [{"from": "a.b", "to": ["a.c"]}]}]}, "schema[0].relationships[0]", "Write from and to both as text, or both as lists of columns."),
+    ({"roles": [{"role": "r", "id": "a b"}]}, "roles[0].id", "Use letters, digits, hyphens and underscores only."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "where", "words"), FORMS, ids=[where for _, where, _ in FORMS])
+def test_what_fits_no_form_is_told_with_those_that_there_are(
+    part: dict[str, Any], where: str, words: str, tmp_path: Path
+) -> None:
+    head = {"apiVersion": "v3.1.0", "kind": "DataContract", "id": "x", "version": "1.0.0", "status": "draft"}
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(head | part), encoding="utf-8")
+    told = [problem for problem in check_contract(path) if problem.kind == MALFORMED]
+    assert any(each.where == where and words in f"{each.what} {each.remedy}" for each in told), told

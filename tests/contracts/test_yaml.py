@@ -77,7 +77,9 @@ def test_deep_nesting_is_refused_before_it_is_built(says: Says, text: str) -> No
         (b"text", "1: The file doesn't hold a mapping. A contract starts with keys like apiVersion and kind."),
         (b"a: 1\nb: \xff\xfe\n", "2: The file isn't UTF-8. Save it with the encoding UTF-8."),
         ("a: ü\n".encode("utf-16"), "1: The file isn't UTF-8. Save it with the encoding UTF-8."),
-        (b"a: !!int five\n", "1: The YAML tag `!!int` isn't taken here. Remove the tag; write plain text, numbers, lists and mappings."),
+        (b"a: !!int five\n", "1: The text here can't be read as `!!int`, which YAML takes it for. Put it in quotes, without a tag."),
+        (b"a: 0x_\n", "1: The text here can't be read as `!!int`, which YAML takes it for. Put it in quotes, without a tag."),
+        (b"a: &x 1\nb: &x 2\n", "2: The file isn't valid YAML: an anchor stands twice. Give each `&anchor` a name of its own."),
         (b"a: !!set {x}\n", "1: The YAML tag `!!set` isn't taken here. Remove the tag; write plain text, numbers, lists and mappings."),
         (b"a: !!binary aGk=\n", "1: The YAML tag `!!binary` isn't taken here. Remove the tag; write plain text, numbers, lists and mappings."),
         (b"a: .inf\n", "1: A number isn't finite. Write a finite number, or leave the key out."),
@@ -178,6 +180,22 @@ def test_a_silent_pipe_does_not_hold_the_check(tmp_path: Path, monkeypatch: pyte
     os.mkfifo(pipe)
     (told,) = check_contract(pipe)
     assert (told.kind, told.line) == (MALFORMED, 0)
+    assert told.what.startswith("Nothing came through the pipe")
+
+
+def test_a_file_that_says_nothing_and_never_ends_does_not_hold_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some files of the kernel do, which pass for plain ones."""
+    monkeypatch.setattr("contracts.locate.WAIT_S", 0.05)
+    monkeypatch.setattr("contracts.locate.stat.S_ISREG", lambda _mode: True)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)
+    try:
+        (told,) = check_contract(pipe)
+    finally:
+        os.close(held)
     assert told.what.startswith("Nothing came through the pipe")
 
 
