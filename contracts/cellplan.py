@@ -32,7 +32,7 @@ def read_cells(
 
     columns: the fact table's, by name. subjects: the name of the contract's subject table, if it has one.
     """
-    before = len(node.problems.found)
+    before = node.problems.told
     if not node.mapping(_KEYS, required=("dimensions",)):
         return None
     k = terms.k if terms else 2
@@ -56,7 +56,7 @@ def read_cells(
             key="dimensions",
         )
     _no_collisions(node, count_name, dimensions, measures)
-    if len(node.problems.found) > before:
+    if node.problems.told > before:
         return None
     return CellPlan(
         segments_of=segments_of,

@@ -69,7 +69,7 @@ def _kwargs(
     given: Node, kind: str, table: Table, column: Column | None, gate: SqlGate
 ) -> dict[str, Any] | None:
     """The expectation's arguments, each known and of its kind; None when something is wrong (and said)."""
-    before = len(given.problems.found)
+    before = given.problems.told
     shape = EXPECTATIONS[kind]
     kinds = {**shape.required, **shape.optional}
     kwargs = dict(given.get("kwargs") or {}) if isinstance(given.get("kwargs") or {}, dict) else None
@@ -95,7 +95,7 @@ def _kwargs(
             place.say(f"{place.label}: {kind} needs `{key}`.", "Add it.", key=key)
     if "min_value" in kinds and kwargs.get("min_value") is None and kwargs.get("max_value") is None:
         place.say(f"{place.label}: {kind} has neither min_value nor max_value.", "Give one or both.")
-    if len(given.problems.found) > before:
+    if given.problems.told > before:
         return None
     return {key: value for key, value in kwargs.items() if value is not None}
 

@@ -14,7 +14,7 @@ MAX_LEAVES = 20_000
 
 def read_hierarchy(node: Node, logical: LogicalType) -> HierarchySpec | None:
     """The hierarchy at `node` for a column of a logical type, or None when something in it is wrong (and said)."""
-    before = len(node.problems.found)
+    before = node.problems.told
     if not isinstance(node.value, dict):
         node.say(
             f"{node.label} must be a mapping.",
@@ -39,16 +39,16 @@ def read_hierarchy(node: Node, logical: LogicalType) -> HierarchySpec | None:
             )
     elif kind == "tree" and node.has("tree"):
         _branches(node.at("tree").named(node.label), leaves, nodes)
-        if not leaves and len(node.problems.found) == before:
+        if not leaves and node.problems.told == before:
             node.say(f"{node.label} has no values.", "Write {name: [value, ...]}.", key="tree")
     texts = [text for leaf in leaves if (text := _leaf(leaf, logical)) is not None]
     if len(texts) > MAX_LEAVES:
         node.say(
             f"{node.label} has more than {MAX_LEAVES} values.", "Use kind: natural, or coarser source values."
         )
-    if len(node.problems.found) == before:
+    if node.problems.told == before:
         _distinct(node, leaves, texts, nodes)
-    if len(node.problems.found) > before:
+    if node.problems.told > before:
         return None
     return HierarchySpec(kind=kind, leaves=tuple(texts), nodes=tuple(nodes))
 

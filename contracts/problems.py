@@ -44,6 +44,7 @@ class Problems:
     marks: Mapping[Where, Mark] = field(default_factory=dict)
     _said: dict[tuple[Where, Mark, str, str], Problem] = field(default_factory=dict)
     _dead: dict[Where, str] = field(default_factory=dict)
+    told: int = 0  # how often something was wrong, what nobody needs to hear twice counted in
 
     @property
     def found(self) -> list[Problem]:
@@ -62,6 +63,7 @@ class Problems:
 
         What is malformed is said even where something unshareable went before: the kind is a verdict of its own.
         """
+        self.told += 1
         for depth in range(1, len(where) + 1):
             if self._dead.get(where[:depth]) in (MALFORMED, kind):
                 return

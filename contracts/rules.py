@@ -119,7 +119,7 @@ def _arguments(
     rule: Node, metric: str, known: tuple[str, ...], table: Table, column: Column | None, gate: SqlGate
 ) -> dict[str, Any] | None:
     """The metric's arguments, checked; None when something in them is wrong (and said)."""
-    before = len(rule.problems.found)
+    before = rule.problems.told
     given = rule.at("arguments").named(f"{rule.label}: arguments")
     values = given.value if isinstance(given.value, dict) else {}
     for key in values:
@@ -149,7 +149,7 @@ def _arguments(
     ):
         given.say(f"{rule.label}: the pattern isn't a regular expression that RE2 knows.",
                   "Leave out look-around and back-references; check its brackets.", key="pattern")  # fmt: skip
-    return arguments if len(rule.problems.found) == before else None
+    return arguments if rule.problems.told == before else None
 
 
 def _properties(rule: Node, given: Node, table: Table, column: Column | None) -> list[str]:

@@ -2,9 +2,10 @@
 
 Whoever gets the file plays the whole conversation again, from the first word, and believes nothing else in it. What has to
 hold, each numbered in the code:
-  1. the sayings are one negotiation, numbered without a gap, each naming the one before it;
+  1. the sayings are one negotiation, numbered without a gap, each naming the one before it; once it's concluded, each side
+     goes on by itself from there, so that what both say at the same time is two words and no contradiction;
   2. each is signed once, by a key that the registry gives to the party on whose side it was said, valid then;
-  3. each may follow those before it (`contracts.life.negotiation`);
+  3. each may follow those before it (`contracts.life.negotiation`; of the turns of a side, `after`);
   4. what is put forward names the contract at hand by its digest, and both parties;
   5. what is agreed is, term by term, what was put forward last;
   6. the agreement bears the provider's signature when it's made, and both from the moment that it's verified.
@@ -15,14 +16,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.agreement.model import Agreement
 from contracts.agreement.read import read_agreement
 from contracts.life.negotiation import Act, Phase, Side, advance
 from contracts.life.saying import Saying
-from contracts.life.state import Turn
+from contracts.life.state import Turn, after
 from contracts.parties.model import Parties, PartyKey, check_party
 from contracts.parties.moment import Moment
 from contracts.signing.dsse import Envelope
@@ -127,10 +128,11 @@ class Negotiation:
         """On which side a party stands, if on any."""
         return {self.assigner: Side.PROVIDER, self.assignee: Side.CONSUMER}.get(party)
 
-    @property
-    def last_digest(self) -> str:
-        """Digest of the last saying's envelope."""
-        return self.said[-1].digest
+    def turns(self, side: Side) -> tuple[Said, ...]:
+        """What a side did to the contract after its conclusion, in its order."""
+        return tuple(
+            said for said in self.said if isinstance(said.saying.act, Turn) and said.saying.side is side
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,13 +158,20 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
     phase: Phase | None = None
     terms: Mapping[str, Any] = {}
     document: Mapping[str, Any] | None = None
-    previous = ""
+    # The number and the digest after which a side speaks: of the last message, after the conclusion of its own last one.
+    last = dict.fromkeys(Side, (-1, ""))
+    did: dict[Side, Turn | None] = dict.fromkeys(Side)
     for number, envelope in enumerate(dossier.sayings):
         where = f"message {number}"
         saying = Saying.read(envelope)
-        if (saying.negotiation, saying.number, saying.previous) != (first.negotiation, number, previous):  # 1
-            raise _broken("A message was left out, moved, or taken from another negotiation.", where)
         side = saying.side
+        before, previous = last[side]
+        if (saying.negotiation, saying.number, saying.previous) != (
+            first.negotiation,
+            before + 1,
+            previous,
+        ):  # 1
+            raise _broken("A message was left out, moved, or taken from another negotiation.", where)
         key, mark = _speaker(
             envelope, assigner if side is Side.PROVIDER else assignee, parties, at, where
         )  # 2
@@ -170,6 +179,8 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
             if phase is not Phase.FINALIZED:  # 3
                 raise _broken(f"Who would {saying.act} a contract needs one that is concluded.", where)
             _check_turn(saying, document, where)
+            did[side] = after(did[side], saying.act, side)  # 3
+            last[side] = (saying.number, envelope.digest)
         else:
             phase = advance(phase, saying.act, side)  # 3
             if saying.act in (Act.OFFER, Act.REQUEST):
@@ -179,8 +190,8 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
             if saying.act is Act.AGREE:
                 document = saying.message
                 _check_agreed(document, terms, where)  # 5
+            last = dict.fromkeys(Side, (number, envelope.digest))
         said.append(Said(saying=saying, key=key, mark=mark, digest=envelope.digest))
-        previous = envelope.digest
     if terms.get("target") != TARGET + contract.digest:  # 4
         raise _broken(
             "What was put forward last is about another contract, or another text of it.", "contract"
@@ -202,6 +213,27 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
         document=document,
         signed=signed,
     )
+
+
+def merged(ours: Dossier, theirs: Dossier) -> Dossier:
+    """What both dossiers of one negotiation hold, when each has turns that the other hasn't seen; nothing of it is verified.
+
+    Where they tell two stories, it's theirs: whoever knows ours finds that out.
+    """
+    common = _concluded(theirs)
+    if not common or ours.sayings[: len(common)] != common:
+        return theirs
+    known = {envelope.digest for envelope in theirs.sayings}
+    more = tuple(each for each in ours.sayings[len(common) :] if each.digest not in known)
+    return replace(theirs, sayings=theirs.sayings + more)
+
+
+def _concluded(dossier: Dossier) -> tuple[Envelope, ...]:
+    """The sayings up to the conclusion; none when it isn't concluded."""
+    for number, envelope in enumerate(dossier.sayings):
+        if Saying.read(envelope).act is Act.FINALIZE:
+            return dossier.sayings[: number + 1]
+    return ()
 
 
 def statement_of(

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from contracts.life.negotiation import Act, Phase, Side, advance
 from contracts.life.version import order
+from core.errors import ContractError
 
 
 class Turn(StrEnum):
@@ -17,6 +18,25 @@ class Turn(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"
     TERMINATE = "end"
+
+
+def after(last: Turn | None, what: Turn, by: Side) -> Turn:
+    """The turn of a side after its last one. Raises ContractError for one that can't follow: each lifts only what it set itself."""
+    why = ""
+    if last is Turn.TERMINATE:
+        why = f"The {by} has terminated this contract: it's over for good."
+    elif what is Turn.SUSPEND and last is Turn.SUSPEND:
+        why = f"The {by} has suspended this contract already."
+    elif what is Turn.RESUME and last is not Turn.SUSPEND:
+        why = f"The {by} hasn't suspended this contract: only who suspended it resumes it."
+    if why:
+        raise ContractError(
+            why,
+            where="contract",
+            remedy="`sluice contract show` tells how it stands, and by whom.",
+            turn=str(what),
+        )
+    return what
 
 
 class Standing(StrEnum):
@@ -64,7 +84,7 @@ class Period:
 class ContractState:
     """How one negotiated contract stands. since: when what made it so was recorded; of a period's bound, that bound.
 
-    suspended_by: the sides whose suspension isn't lifted. messages: how many were recorded.
+    suspended_by: the sides whose suspension isn't lifted.
     """
 
     contract_id: str
@@ -79,8 +99,6 @@ class ContractState:
     suspended_by: frozenset[Side] = frozenset()
     concluded_at: datetime | None = None
     concluded_index: int | None = None
-    last_digest: str = ""
-    messages: int = 1
 
 
 @dataclass
@@ -94,10 +112,9 @@ class _Story:
     concluded: Happening | None = None
     ended: Happening | None = None
     suspensions: dict[Side, Happening] = field(default_factory=dict)
-    count: int = 0
 
     def take(self, happening: Happening) -> None:
-        self.last, self.count = happening, self.count + 1
+        self.last = happening
         if isinstance(happening.what, Act):
             self.phase = advance(self.phase, happening.what, happening.by)
             self.agreement = happening.agreement or self.agreement
@@ -154,8 +171,6 @@ def _state(story: _Story, periods: Mapping[str, Period], now: datetime) -> Contr
         suspended_by=frozenset(story.suspensions),
         concluded_at=story.concluded.at if story.concluded else None,
         concluded_index=story.concluded.index if story.concluded else None,
-        last_digest=story.last.digest,
-        messages=story.count,
     )
 
 

@@ -21,7 +21,7 @@ from contracts.agreement.message import (
 from contracts.life.dossier import TARGET, ContractName, Dossier, Negotiation, statement_of
 from contracts.life.negotiation import Act, Phase, Side, advance, sign_act, what_is_next
 from contracts.life.saying import TURN, Saying
-from contracts.life.state import Turn
+from contracts.life.state import Turn, after
 from contracts.signing.dsse import IN_TOTO, Envelope, sign
 from core.algorithms import Signs
 from core.digest import document_digest
@@ -118,13 +118,18 @@ def end(
 def turn(
     dossier: Dossier, so_far: Negotiation, what: Turn, *, side: Side, signer: Signs, reason: str = ""
 ) -> Dossier:
-    """Suspends, resumes or terminates a contract that is concluded. Raises ContractError for one that isn't."""
+    """Suspends, resumes or terminates a contract that is concluded. Raises ContractError for one that isn't, or is over."""
     if so_far.phase is not Phase.FINALIZED or so_far.document is None:
         raise ContractError(
             f"Who would {what} a contract needs one that is concluded; this one is {so_far.phase}.",
             where=f"negotiation {so_far.id}",
             remedy=what_is_next(so_far.phase),
         )
+    for each in (side, side.other):
+        last = _last_turn(so_far, each)
+        if last is Turn.TERMINATE:
+            after(last, what, each)
+    after(_last_turn(so_far, side), what, side)
     message = {
         "@type": TURN,
         "turn": what.value,
@@ -137,15 +142,31 @@ def turn(
 def _say(
     dossier: Dossier, negotiation: str, side: Side, act: Act | Turn, message: Mapping[str, Any], signer: Signs
 ) -> Dossier:
+    number, previous = _place(dossier, side)
     saying = Saying(
         negotiation=negotiation,
-        number=len(dossier.sayings),
-        previous=dossier.sayings[-1].digest if dossier.sayings else "",
+        number=number,
+        previous=previous,
         side=side,
         act=act,
         message=message,
     )
     return replace(dossier, sayings=(*dossier.sayings, saying.signed(signer)))
+
+
+def _place(dossier: Dossier, side: Side) -> tuple[int, str]:
+    """The number of what a side says next, and the digest of what it follows: see `dossier`, 1."""
+    number, previous = 0, ""
+    for envelope in dossier.sayings:
+        saying = Saying.read(envelope)
+        if saying.side is side or not isinstance(saying.act, Turn):
+            number, previous = saying.number + 1, envelope.digest
+    return number, previous
+
+
+def _last_turn(so_far: Negotiation, side: Side) -> Turn | None:
+    turns = so_far.turns(side)
+    return Turn(turns[-1].saying.act) if turns else None
 
 
 def _put_forward(

@@ -20,9 +20,10 @@ from contracts.agreement.model import Agreement
 from contracts.agreement.read import read_agreement
 from contracts.agreement.values import Grade
 from contracts.life import talk
-from contracts.life.dossier import ContractName, Dossier, Negotiation, replay
+from contracts.life.dossier import ContractName, Dossier, Negotiation, merged, replay
 from contracts.life.negotiation import Act, Phase, Side
-from contracts.life.state import Turn
+from contracts.life.saying import Saying
+from contracts.life.state import Happening, Turn
 from contracts.life.version import order
 from contracts.model import Contract, slug
 from contracts.odcs import load_contract
@@ -127,7 +128,7 @@ class Desk:
     def take(self, data: bytes) -> OnDesk:
         """A dossier as it came, or as we made it: checked, recorded in the ledger word by word, and kept.
 
-        Raises ContractError for what doesn't hold, for one that tells another story than this hall has recorded, and for a
+        What either side did after the conclusion and the other hasn't seen yet is joined. Raises ContractError for what doesn't hold, for one that tells another story than this hall has recorded, and for a
         version that isn't later than the one that was in force.
         """
         dossier = Dossier.parse(data)
@@ -140,6 +141,7 @@ class Desk:
             what="Another process works on this hall's contracts right now.",
         ):
             log = logged(self._home, contract.id)
+            dossier = self._joined(dossier)
             made = replay(dossier, _name(contract), parties=registry.parties, at=moments(self._home, log))
             _same_story(made, log)
             _no_way_back(made, log)
@@ -149,14 +151,15 @@ class Desk:
             try:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 # Before the ledger speaks of it: what is recorded can always be shown.
-                write_whole(path, data)
+                write_whole(path, dossier.to_bytes())
             except OSError as error:
                 raise StateError(
                     f"The contract's file can't be kept ({error.strerror or type(error).__name__}).",
                     where=str(path),
                     remedy="Check that SLUICE_HOME is writable and its disk has room; then do it again.",
                 ) from None
-            for said in made.said[len(log.of(made.id)) :]:
+            known = {each.digest for each in log.of(made.id)}
+            for said in (each for each in made.said if each.digest not in known):
                 record(said, made, dossier.signatures, self._home, registry=registry.version)
         return self._on_desk(dossier, contract, made, path)
 
@@ -168,6 +171,20 @@ class Desk:
     def look(self, data: bytes) -> OnDesk:
         """A dossier as it came, checked and neither recorded nor kept. Raises what `take` does."""
         return self._checked(data, None)
+
+    def _joined(self, dossier: Dossier) -> Dossier:
+        """The dossier with what ours of the same negotiation has besides."""
+        path = (
+            self._path(_read(dossier.contract).id, Saying.read(dossier.sayings[0]).negotiation)
+            if dossier.sayings
+            else None
+        )
+        if path is None or not path.is_file():
+            return dossier
+        try:
+            return merged(Dossier.parse(path.read_bytes()), dossier)
+        except ContractError:  # ours is spoilt: theirs is held against the ledger
+            return dossier
 
     def proposed(self, on_desk: OnDesk) -> Agreement:
         """The agreement that the terms put forward last would become, if it were made now."""
@@ -181,7 +198,7 @@ class Desk:
         contract = _read(dossier.contract)
         log = logged(self._home, contract.id)
         made = replay(dossier, _name(contract), parties=self.registry.parties, at=moments(self._home, log))
-        _same_story(made, log)
+        _same_story(made, log, whole=path is not None)
         return self._on_desk(dossier, contract, made, path or self._path(contract.id, made.id))
 
     def _on_desk(self, dossier: Dossier, contract: Contract, made: Negotiation, path: Path) -> OnDesk:
@@ -228,21 +245,33 @@ def _whole(agreement: Agreement) -> None:
         )
 
 
-def _same_story(made: Negotiation, log: Logged) -> None:
-    """What the ledger holds of the negotiation is the beginning of what the dossier says."""
-    known = [each.digest for each in log.of(made.id)]
-    told = [said.digest for said in made.said]
-    if told[: len(known)] != known:
-        shorter = known[: len(told)] == told
-        raise ContractError(
-            "The file ends before what this hall has recorded."
-            if shorter
-            else "The file tells another story of this negotiation than this hall has recorded.",
-            where=f"negotiation {made.id}",
-            remedy="Ask for the newest file."
-            if shorter
-            else "Keep both: somebody signed two things for one. Negotiate anew with who can explain it.",
-        )
+def _same_story(made: Negotiation, log: Logged, *, whole: bool = True) -> None:
+    """What the ledger holds of the negotiation is the beginning of what the dossier says, up to the conclusion and of each side
+    after it. whole: whether what a side did after the conclusion may not be missing; in a file that was just sent it may.
+    """
+    known = [(_teller(each), each.digest) for each in log.of(made.id)]
+    told = [(_teller(said.saying), said.digest) for said in made.said]
+    for teller in dict.fromkeys(who for who, _ in known):
+        ours, theirs = ([digest for who, digest in each if who == teller] for each in (known, told))
+        least = min(len(ours), len(theirs))
+        if ours[:least] != theirs[:least]:
+            raise ContractError(
+                "The file tells another story of this negotiation than this hall has recorded.",
+                where=f"negotiation {made.id}",
+                remedy="Keep both files: both spoke at the same moment, or somebody signed two things for one. Negotiate anew.",
+            )
+        if len(theirs) < len(ours) and (whole or teller is None):
+            raise ContractError(
+                "The file ends before what this hall has recorded.",
+                where=f"negotiation {made.id}",
+                remedy="Ask for the newest file.",
+            )
+
+
+def _teller(each: Happening | Saying) -> Side | None:
+    """Whose chain of words it belongs to; None for the negotiation, which both tell."""
+    what, by = (each.what, each.by) if isinstance(each, Happening) else (each.act, each.side)
+    return by if isinstance(what, Turn) else None
 
 
 def _no_way_back(made: Negotiation, log: Logged) -> None:

@@ -344,3 +344,21 @@ def test_what_fits_no_form_is_told_with_those_that_there_are(
     path.write_text(yaml.safe_dump(head | part), encoding="utf-8")
     told = [problem for problem in check_contract(path) if problem.kind == MALFORMED]
     assert any(each.where == where and words in f"{each.what} {each.remedy}" for each in told), told
+
+
+LEAVES = [where for where in PLACES if len(where) > 2]
+
+
+@pytest.mark.parametrize("put", ["99999999999999999999", "!!set {a}"], ids=["too large", "tagged"])
+def test_a_value_that_nobody_can_use_never_breaks_the_reading(put: str, tmp_path: Path) -> None:
+    """Wherever it stands: it was told when the YAML was read, so nothing more is said about it."""
+    path = tmp_path / "c.yaml"
+    for where in LEAVES:
+        document = copy.deepcopy(SHOP)
+        owner: Any = document
+        for step in where[:-1]:
+            owner = owner[step]
+        owner[where[-1]] = "PUT-IN"
+        text = yaml.dump(document, Dumper=DUMPER, sort_keys=False).replace("PUT-IN", put)
+        path.write_text(text, encoding="utf-8")
+        assert check_contract(path)

@@ -15,14 +15,14 @@ import pytest
 from contracts.agreement.message import DoorTerms, Terms, offer_document
 from contracts.agreement.vocabulary import Door
 from contracts.life import talk
-from contracts.life.dossier import TARGET, ContractName, Dossier, Negotiation, replay
+from contracts.life.dossier import TARGET, ContractName, Dossier, Negotiation, merged, replay
 from contracts.life.negotiation import Phase, Side
-from contracts.life.saying import SAYING, Saying
+from contracts.life.saying import SAYING, TURN, Saying
 from contracts.life.state import Turn
 from contracts.parties.model import Reason, Revocation
 from contracts.parties.moment import Held, LogPosition, Moment
 from contracts.signing.dsse import Envelope, sign
-from core.digest import canonical
+from core.digest import canonical, document_digest
 from core.errors import ContractError
 from tests.contracts.signing.table import FIRM, NOON, PLATFORM, STRANGER, YEAR, Key, Table
 
@@ -160,7 +160,65 @@ def test_what_is_concluded_is_suspended_resumed_and_terminated(post: Post) -> No
     assert [said.saying.act for said in post.read().said[-3:]] == [Turn.SUSPEND, Turn.RESUME, Turn.TERMINATE]
 
 
+def test_what_both_do_at_the_same_time_is_joined_in_any_order(post: Post) -> None:
+    base = post.conclude().dossier
+    provider = post.turn(Turn.SUSPEND, P).turn(Turn.RESUME, P).turn(Turn.SUSPEND, P).dossier
+    post.dossier = base
+    consumer = post.turn(Turn.SUSPEND, C).turn(Turn.TERMINATE, C).dossier
+    for ours, theirs in ((provider, consumer), (consumer, provider)):
+        made = post.read(merged(ours, theirs))
+        assert [said.saying.act for said in made.turns(P)] == [Turn.SUSPEND, Turn.RESUME, Turn.SUSPEND]
+        assert [said.saying.act for said in made.turns(C)] == [Turn.SUSPEND, Turn.TERMINATE]
+        both = merged(ours, theirs)
+        assert merged(both, theirs).sayings == merged(both, both).sayings == both.sayings
+        assert set(merged(theirs, both).sayings) == set(both.sayings)
+
+
+def test_each_lifts_only_what_it_set_itself(post: Post) -> None:
+    post.conclude()
+    for side in (P, C):
+        with pytest.raises(ContractError, match=f"{side} hasn't suspended"):
+            post.turn(Turn.RESUME, side)
+    post.turn(Turn.SUSPEND, C)
+    with pytest.raises(ContractError, match="provider hasn't suspended"):
+        post.turn(Turn.RESUME, P)
+    with pytest.raises(ContractError, match="has suspended this contract already"):
+        post.turn(Turn.SUSPEND, C)
+    post.turn(Turn.SUSPEND, P).turn(Turn.RESUME, C).turn(Turn.TERMINATE, C)
+    for side in (P, C):
+        for what in Turn:
+            with pytest.raises(ContractError, match="consumer has terminated this contract"):
+                post.turn(what, side)
+
+
 # Attacks
+
+
+@pytest.mark.parametrize("what", [[Turn.RESUME], [Turn.SUSPEND] * 2, [Turn.TERMINATE, Turn.RESUME]])
+def test_turns_that_cannot_follow_are_refused_whoever_signs_them(post: Post, what: list[Turn]) -> None:
+    """By somebody whose program doesn't ask what may follow."""
+    made = post.conclude().read()
+    assert made.document is not None
+    number, previous = 5, post.dossier.sayings[-1].digest
+    for each in what:
+        message = {"@type": TURN, "turn": each.value, "agreement": document_digest(made.document)}
+        saying = Saying(negotiation=ID, number=number, previous=previous, side=C, act=each, message=message)
+        envelope = saying.signed(post.key(C))
+        post.dossier = replace(post.dossier, sayings=(*post.dossier.sayings, envelope))
+        number, previous = number + 1, envelope.digest
+    assert "consumer" in post.refused()
+
+
+def test_no_turn_of_a_side_can_be_left_out_moved_or_doubled(post: Post) -> None:
+    post.conclude().turn(Turn.SUSPEND, C).turn(Turn.SUSPEND, P).turn(Turn.RESUME, C).turn(Turn.TERMINATE, P)
+    *base, c1, p1, c2, p2 = post.dossier.sayings
+    for whole in ((p1, p2, c1, c2), (c1, c2, p1, p2)):
+        post.read(replace(post.dossier, sayings=(*base, *whole)))
+    for changed in ((c2, p1, p2), (c1, c2, p2), (c2, c1, p1, p2), (c1, c1, p1, p2), (c1, c2, p1, p2, p1)):
+        told = post.refused(replace(post.dossier, sayings=(*base, *changed)))
+        assert "left out, moved, or taken from another" in told
+    for early in ((*base[:-1], c1, base[-1]), (c1, *base)):
+        post.refused(replace(post.dossier, sayings=tuple(early)))
 
 
 def test_words_cut_off_moved_or_doubled_are_seen(post: Post) -> None:

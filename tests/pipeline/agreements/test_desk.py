@@ -118,6 +118,55 @@ def test_suspended_here_and_there(street: Street) -> None:
     assert street.stands(C)[0].state.standing is Standing.TERMINATED
 
 
+def test_what_both_do_before_the_post_comes_is_known_to_both_afterwards(street: Street) -> None:
+    made = street.conclude()
+    sent = {
+        side: street.desk(side)
+        .turn(made.made.id, Turn.SUSPEND, side=side, signer=KEYS[side])
+        .path.read_bytes()
+        for side in (P, C)
+    }
+    for _ in range(2):  # also when a file comes twice
+        street.desk(P).take(sent[C])
+        street.desk(C).take(sent[P])
+    for side in (P, C):
+        (stands,) = street.stands(side)
+        assert stands.state.standing is Standing.SUSPENDED
+        assert stands.state.suspended_by == {P, C}
+    ended = street.desk(C).turn(made.made.id, Turn.TERMINATE, side=C, signer=KEYS[C])
+    resumed = street.desk(P).turn(made.made.id, Turn.RESUME, side=P, signer=KEYS[P])
+    street.desk(P).take(ended.path.read_bytes())
+    street.desk(C).take(resumed.path.read_bytes())
+    for side in (P, C):
+        (stands,) = street.stands(side)
+        assert (stands.state.standing, stands.state.by) == (Standing.TERMINATED, C)
+        assert len(street.desk(side).open(made.made.id).made.said) == 9
+
+
+def test_two_words_of_one_side_for_one_are_seen(street: Street) -> None:
+    made = street.conclude()
+    concluded = made.path.read_bytes()
+    street.desk(P).turn(made.made.id, Turn.SUSPEND, side=P, signer=KEYS[P])
+    # The same party, from a hall that was put back to an older state.
+    other = talk.turn(
+        Dossier.parse(concluded), made.made, Turn.TERMINATE, side=P, signer=KEYS[P]
+    )  # fmt: skip
+    with pytest.raises(ContractError):
+        street.desk(P).take(other.to_bytes())
+    street.desk(C).take(street.desk(P).open(made.made.id).path.read_bytes())
+    with pytest.raises(ContractError):
+        street.desk(C).take(other.to_bytes())
+    (stands,) = street.stands(C)
+    assert stands.state.standing is Standing.SUSPENDED
+
+
+def test_a_file_without_our_own_last_word_can_be_looked_at(street: Street) -> None:
+    made = street.conclude()
+    concluded = made.path.read_bytes()
+    street.desk(P).turn(made.made.id, Turn.SUSPEND, side=P, signer=KEYS[P])
+    assert street.desk(P).look(concluded).made.id == made.made.id
+
+
 def test_it_ends_with_its_time(street: Street) -> None:
     street.conclude(end=NOON + timedelta(days=2))
     street.wait(days=1, hours=23)
