@@ -18,6 +18,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -125,6 +126,11 @@ class Ledger:
 
         Kind, subject and digest (`Event.digest`) name an event, and a name is recorded once: when it is there already,
         its receipt is given and nothing is written, whatever `event` says besides.
+
+        Its moment is the clock's, or that of the newest entry where that is later: by the log time never runs backwards, be
+        the clock corrected by a millisecond or set back by years. Nothing is refused for it. What must be told, that data
+        was withheld or a contract ended, is told by any clock; and who judges by `newest` is fooled by none.
+
         Raises LedgerError when the log's last head isn't one this hall signed, ConflictError when others keep writing.
         """
         for _ in range(_ATTEMPTS):
@@ -143,7 +149,9 @@ class Ledger:
         entry = self._store.get(HEAD)
         frontier = decode_head(entry.value) if entry else Frontier()
         self._refuse_strange_head(frontier)
-        leaf = canonical(to_openlineage(event, self._clock(), secrets.token_bytes(SALT_BYTES)))
+        now, newest = self._clock(), self._newest(frontier.size)
+        moment = now if newest is None else max(now, newest)
+        leaf = canonical(to_openlineage(event, moment, secrets.token_bytes(SALT_BYTES)))
         grown = frontier.append(leaf_hash(leaf))
         head = Checkpoint(self._signer.name, grown.size, grown.root())
         # The proof of a tree's last leaf is the frontier before it, from the right.
@@ -225,6 +233,25 @@ class Ledger:
         except ValueError:
             document = None
         return from_openlineage(document)
+
+    def newest(self) -> datetime | None:
+        """The moment of the newest entry, proved to be the one that was signed for; None while the ledger is empty."""
+        return self._newest(self.size)
+
+    def _newest(self, size: int) -> datetime | None:
+        if size == 0:
+            return None
+        recorded = self.recorded(size - 1)
+        event = recorded.event
+        receipt = self.receipt_for(event.kind, event.subject, digest=event.digest)
+        if receipt is None or receipt.index != size - 1:
+            raise LedgerError(
+                "The ledger's newest entry isn't the one that was signed for.",
+                where=leaf_key(size - 1),
+                remedy="Run `sluice audit verify`.",
+                index=size - 1,
+            )
+        return recorded.at
 
     def entries(self, start: int = 0) -> Iterator[LedgerEntry]:
         """Entries in order, from index `start`. They are shown as stored: `audit.verify` says whether they hold."""

@@ -10,9 +10,10 @@ Proof obligations; the code below carries their numbers.
  5. The head's frontier is the one that the leaves make.
  6. The index holds each event's kind, subject and digest once, with its leaf's place and an inclusion proof that holds.
  7. Each checkpoint that the auditor kept is signed by the key, and its tree is the beginning of this one.
+ 8. No entry's moment is earlier than that of an entry before it, but for the minutes by which clocks are corrected.
 
 1 to 6 find a change by anyone who lacks the hall's key. Only 7 finds one by the hall itself, or a whole ledger put
-back from an older copy: everything in that copy agrees.
+back from an older copy: everything in that copy agrees. 8 finds entries that were dated back, which `Ledger.append` never does.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from audit.checkpoint import Checkpoint, open_checkpoint
-from audit.events import Event
 from audit.ledger import (
     CHECKPOINTS,
     HEAD,
@@ -38,13 +39,15 @@ from audit.ledger import (
     index_key,
     leaf_key,
 )
-from audit.lineage import from_openlineage
+from audit.lineage import Recorded, from_openlineage
 from audit.merkle import EMPTY_ROOT, Frontier, leaf_hash, verify_inclusion
 from audit.note import VerifierKey
 from core.digest import canonical
 from core.errors import ContractError, LedgerError
 from core.store import Store
 
+# Ledgers that an earlier Sluice wrote hold a clock's small corrections as they came.
+_CORRECTED = timedelta(minutes=5)
 _REMEDY = "Trust nothing after this entry; compare with the checkpoints and receipts that the parties kept."
 
 
@@ -72,15 +75,17 @@ def verify(store: Store, key: VerifierKey, *, kept: Iterable[str] = ()) -> Verif
 
     roots = [EMPTY_ROOT]
     frontier = Frontier()
+    moments: list[datetime] = []
     for index in range(head.size):
         leaf = rows[leaf_key(index)]
-        event = _check_leaf(leaf, index)
+        recorded = _check_leaf(leaf, index)
+        moments.append(recorded.at)
         frontier = frontier.append(leaf_hash(leaf))
         root = frontier.root()
         checkpoint = _open(4, as_text(rows[checkpoint_key(index + 1)]), key, index)
         if (checkpoint.size, checkpoint.root) != (index + 1, root):
             raise _broken(4, "the leaf, or one before it, isn't the one that was signed for", index)
-        _check_index(rows, event, index, root)
+        _check_index(rows, recorded.event, index, root)
         roots.append(root)
     if frontier != head:
         raise _broken(5, "the head isn't the frontier of the leaves", head.size - 1)
@@ -96,6 +101,7 @@ def verify(store: Store, key: VerifierKey, *, kept: Iterable[str] = ()) -> Verif
             raise _broken(
                 7, f"the first {checkpoint.size} entries aren't those of a checkpoint that was kept"
             )
+    _check_moments(moments)
     return Verified(head.size, roots[-1], key.name, head.size + len(kept))
 
 
@@ -124,7 +130,7 @@ def _check_rows(rows: Mapping[str, bytes], size: int) -> None:
         raise _broken(2, "a row is stored that no ledger has")
 
 
-def _check_leaf(leaf: bytes, index: int) -> Event:
+def _check_leaf(leaf: bytes, index: int) -> Recorded:
     """Obligation 3."""
     try:
         document = json.loads(leaf)
@@ -133,7 +139,7 @@ def _check_leaf(leaf: bytes, index: int) -> Event:
     except (ValueError, ContractError, RecursionError):
         raise _broken(3, "the leaf isn't in canonical form", index) from None
     try:
-        return from_openlineage(document).event
+        return from_openlineage(document)
     except LedgerError:
         raise _broken(3, "the leaf isn't a declared event", index) from None
 
@@ -150,6 +156,15 @@ def _check_index(rows: Mapping[str, bytes], event: Event, index: int, root: byte
         verify_inclusion(leaf_hash(rows[leaf_key(index)]), index, index + 1, place.proof, root)
     except (LedgerError, RecursionError):
         raise _broken(6, "the index is wrong about the event", index) from None
+
+
+def _check_moments(moments: Iterable[datetime]) -> None:
+    """Obligation 8. The last to be checked: all else holds of a ledger that fails it alone."""
+    latest: datetime | None = None
+    for index, moment in enumerate(moments):
+        if latest is not None and moment < latest - _CORRECTED:
+            raise _broken(8, f"the entry says {moment.isoformat()}, one before it {latest.isoformat()}", index)
+        latest = moment if latest is None else max(latest, moment)
 
 
 def _open(obligation: int, note: str, key: VerifierKey, index: int | None) -> Checkpoint:

@@ -13,15 +13,21 @@ from cli.layout import Column
 from cli.output import err, out, print_grid, print_json, print_line, problem_json, program
 from contracts.agreement.message import offer_document
 from contracts.agreement.sheet import read_sheet
-from contracts.agreement.words import in_words
+from contracts.agreement.vocabulary import DELETE
+from contracts.agreement.words import facts_in_words, in_words
+from contracts.life.dossier import MAX_DOSSIER_BYTES, Dossier
 from contracts.life.negotiation import Act, Phase, Side, sign_act, what_is_next
+from contracts.life.saying import Saying
 from contracts.life.state import ContractState, Standing, Turn
 from contracts.problems import Problem
 from contracts.sharing import check_shareable
+from core.digest import canonical
 from core.errors import ContractError, ExitCode, SluiceError, UsageError
+from core.files import write_whole
 from core.ids import uuid_of
 from pipeline.agreements.desk import Desk, OnDesk
 from pipeline.agreements.effects import Settled, show_or_withhold
+from pipeline.agreements.keyfile import read_bounded
 from pipeline.agreements.seat import Seat, take_seat
 from pipeline.agreements.standing import Stands, standings
 from pipeline.agreements.thresholds import thresholds_of
@@ -48,6 +54,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words; both parties keep it.")]
 
 _SIGNS = (Act.AGREE, Act.VERIFY)
+_OPEN = (Standing.NEGOTIATED,)
+_TOLD = {Turn.SUSPEND: "suspended", Turn.RESUME: "resumed", Turn.TERMINATE: "terminated"}
+_CONCLUDED = (Standing.IN_FORCE, Standing.SUSPENDED, Standing.AHEAD)
 _FILE_SUFFIX = ".dossier.json"
 
 
@@ -115,9 +124,9 @@ def counter(
     """
     home = Home.open()
     desk = Desk(home)
-    now = _find(desk, home, ref)
+    now = _find(desk, home, ref, *_OPEN)
     seat = take_seat(home, desk.registry.parties, who)
-    text = contract.read_bytes() if contract else now.dossier.contract
+    text = _bytes(contract) if contract else now.dossier.contract
     sheet = offer_document(read_sheet(terms), offer_id=_offer_id(now.made.id, len(now.made.said)))
     made = desk.counter(now.made.id, text, sheet, side=seat.side(now.made), signer=seat.signer)
     _tell(home, made, seat, out_file, as_json=json)
@@ -149,7 +158,7 @@ def sign(ref: Ref, who: Who = "", out_file: Out = None, yes: Yes = False, json: 
     """
     home = Home.open()
     desk = Desk(home)
-    now = _find(desk, home, ref)
+    now = _find(desk, home, ref, *_OPEN)
     seat = take_seat(home, desk.registry.parties, who)
     side = seat.side(now.made)
     act = sign_act(now.made.phase, side)
@@ -194,12 +203,12 @@ def terminate(
     Example:
       sluice contract terminate grocery-demand --reason "the project is over"
     """
-    if not yes and not json and not typer.confirm(f"End {ref} for good?", err=True):
-        raise typer.Exit(ExitCode.REFUSED)
     home = Home.open()
     desk = Desk(home)
-    now = _find(desk, home, ref)
+    now = _find(desk, home, ref, *_CONCLUDED)
     seat = take_seat(home, desk.registry.parties, who)
+    if not yes and not json and not typer.confirm(_ending(now, home, seat), err=True):
+        raise typer.Exit(ExitCode.REFUSED)
     made = desk.end(now.made.id, side=seat.side(now.made), signer=seat.signer, reason=reason)
     _tell(home, made, seat, out_file, as_json=json)
 
@@ -224,6 +233,7 @@ def list_contracts(json: Json = False) -> None:
         [
             Column("contract"),
             Column("version"),
+            Column("recipient"),
             Column("stands"),
             Column("since"),
             Column("negotiation", whole=True),
@@ -232,6 +242,7 @@ def list_contracts(json: Json = False) -> None:
             [
                 each.state.contract_id,
                 each.state.version,
+                each.kept.made.assignee.removeprefix("urn:uscc:") if each.kept else "",
                 _stands(each.state),
                 f"{each.state.since:%Y-%m-%d %H:%M}",
                 each.state.negotiation[:8],
@@ -245,18 +256,28 @@ def list_contracts(json: Json = False) -> None:
 
 
 @app.command()
-def show(ref: Ref, json: Json = False) -> None:
+def show(
+    ref: Ref,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write both documents and their signatures into this folder."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Show a contract in plain words: who, for what, until when, under which limits, and how it stands.
 
     \b
     Examples:
       sluice contract show grocery-demand
+      sluice contract show grocery-demand --save signed      the text to the letter
       sluice contract show grocery-demand.dossier.json       before you take it
     """
     home = Home.open()
     desk = Desk(home)
     now = _look(desk, home, ref)
     stands = _standing(home, now)
+    if save is not None:
+        _save(now, save)
     if json:
         print_json(
             {
@@ -270,8 +291,9 @@ def show(ref: Ref, json: Json = False) -> None:
         return
     _show(now, desk)
     if stands:
-        print_line("stands", f"{_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC")
-    print_line("next", what_is_next(now.made.phase))
+        where = ", in this hall's log" if Path(ref).exists() else ""
+        print_line("stands", f"{_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC{where}")
+    print_line("next", _next(now, stands))
 
 
 @app.command()
@@ -321,13 +343,47 @@ def verify(ref: Ref, json: Json = False) -> None:
     )
 
 
+def _save(now: OnDesk, folder: Path) -> None:
+    """Contract, agreement and envelope as files of their own, for who reads them to the letter or checks them with other tools."""
+    files = {f"{now.contract.id}.odcs.yaml": now.dossier.contract}
+    if now.made.document is not None:
+        files["agreement.json"] = canonical(dict(now.made.document))
+    if now.dossier.signatures is not None:
+        files["signatures.dsse.json"] = canonical(now.dossier.signatures.as_json())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            write_whole(folder / name, data)
+    except OSError as error:
+        raise UsageError(
+            f"The documents can't be written ({error.strerror or type(error).__name__}).",
+            where=str(folder),
+            remedy="Name another folder.",
+        ) from None
+
+
 def _turn(ref: str, what: Turn, who: str, reason: str, out_file: Path | None, *, as_json: bool) -> None:
     home = Home.open()
     desk = Desk(home)
-    now = _find(desk, home, ref)
+    now = _find(desk, home, ref, *_CONCLUDED)
     seat = take_seat(home, desk.registry.parties, who)
     made = desk.turn(now.made.id, what, side=seat.side(now.made), signer=seat.signer, reason=reason)
     _tell(home, made, seat, out_file, as_json=as_json)
+
+
+def _ending(now: OnDesk, home: Home, seat: Seat) -> str:
+    """The question before an end: what ends, with whom, and what goes with it."""
+    made = now.made
+    what = "contract" if made.phase is Phase.FINALIZED else "negotiation"
+    about = f"the {what} {made.contract_id} {made.contract_version} with {made.party(seat.side(made).other)}"
+    count = sum(each.contract_digest == made.contract_digest for each in home.catalog.releases(all=True))
+    duty = made.agreement is not None and any(each.duty == DELETE for each in made.agreement.obligations)
+    after = (
+        f" Its {count} release{'s are' if count != 1 else ' is'} withheld{', then deleted' if duty else ''}."
+        if count
+        else ""
+    )
+    return f"End {about} for good?{after}"
 
 
 def _put_forward(
@@ -353,32 +409,30 @@ def _party(code: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"The file can't be read ({error.strerror or type(error).__name__}).",
-            where=str(path),
-            remedy="Check the path.",
-        ) from None
+    return read_bounded(path, MAX_DOSSIER_BYTES)
 
 
 def _take(desk: Desk, file: Path) -> OnDesk:
     return desk.take(_bytes(file))
 
 
-def _find(desk: Desk, home: Home, ref: str) -> OnDesk:
-    """The negotiation that `ref` names; a file is taken in first."""
-    return _take(desk, Path(ref)) if Path(ref).is_file() else desk.open(_named(home, ref))
+def _find(desk: Desk, home: Home, ref: str, *wanted: Standing) -> OnDesk:
+    """The negotiation that `ref` names; a file is taken in first. wanted: as `_named`."""
+    return _take(desk, Path(ref)) if Path(ref).exists() else desk.open(_named(home, ref, *wanted))
 
 
 def _look(desk: Desk, home: Home, ref: str) -> OnDesk:
     """The same, and a file is only looked at."""
-    return desk.look(_bytes(Path(ref))) if Path(ref).is_file() else desk.open(_named(home, ref))
+    if Path(ref).exists():
+        return desk.look(_bytes(Path(ref)))
+    return desk.open(_named(home, ref, Standing.IN_FORCE))
 
 
-def _named(home: Home, ref: str) -> str:
-    """The negotiation of an id, of the beginning of one, or the newest of a contract."""
+def _named(home: Home, ref: str, *wanted: Standing) -> str:
+    """The negotiation of an id, of the beginning of one, or of a contract: the one of it that stands as the command wants.
+
+    wanted: how it may stand; without one that does, the newest. Raises UsageError when several do.
+    """
     found = standings(home)
     names = [
         each.state.negotiation for each in found if len(ref) >= 4 and each.state.negotiation.startswith(ref)
@@ -392,8 +446,13 @@ def _named(home: Home, ref: str) -> str:
             f"No contract here is called {ref}.",
             remedy=f"There are: {known}. Or give the file that the other party sent.",
         )
-    in_force = [state for state in of if state.standing is Standing.IN_FORCE]
-    return (in_force or of)[-1].negotiation
+    fitting = [state for state in of if state.standing in wanted]
+    if len(fitting) > 1:
+        listed = ", ".join(f"{state.negotiation[:8]} (version {state.version})" for state in fitting)
+        raise UsageError(
+            f"Several negotiations about {ref} could be meant.", remedy=f"Name one of them: {listed}."
+        )
+    return (fitting or of)[-1].negotiation
 
 
 def _standing(home: Home, now: OnDesk) -> Stands | None:
@@ -411,18 +470,31 @@ def _show(now: OnDesk, desk: Desk) -> None:
     print_line("contract", f"{contract.id} {contract.version}: {contract.name}")
     if contract.purpose:
         print_line("purpose", contract.purpose)
-    print_line(
-        "tables", ", ".join(f"{table.name} ({len(table.columns)} columns)" for table in contract.tables)
-    )
-    for label, said in _words(now, desk):
+    for label, said in (*facts_in_words(contract), *_words(now, desk)):
         print_line(label, said)
+    for each in (*now.made.turns(Side.PROVIDER), *now.made.turns(Side.CONSUMER)):
+        reason = str(each.saying.message.get("reason", ""))
+        what = f"{_TOLD[Turn(each.saying.act)]} by the {each.saying.side}"
+        print_line("told", f"{what}: {reason}" if reason else what)
     print_line("digest", f"sha256 {now.made.contract_digest}")
 
 
 def _stands(state: ContractState) -> str:
     if state.standing is Standing.NEGOTIATED:
         return f"negotiated, {state.phase}"
-    return str(state.standing)
+    if state.standing is Standing.SUSPENDED:
+        return f"suspended by the {' and the '.join(sorted(map(str, state.suspended_by)))}"
+    return f"terminated by the {state.by}" if state.standing is Standing.TERMINATED else str(state.standing)
+
+
+def _next(now: OnDesk, stands: Stands | None) -> str:
+    """Who may do what now."""
+    standing = stands.state.standing if stands is not None and now.made.phase is Phase.FINALIZED else None
+    if standing in (Standing.TERMINATED, Standing.EXPIRED, Standing.SUPERSEDED):
+        return "It is over: what holds is a later version, or one that you negotiate anew."
+    if standing is Standing.SUSPENDED:
+        return "Who suspended it resumes it: `sluice contract resume`."
+    return what_is_next(now.made.phase)
 
 
 def _as_json(each: Stands) -> dict[str, Any]:
@@ -436,6 +508,8 @@ def _as_json(each: Stands) -> dict[str, Any]:
         "since": state.since.isoformat(),
         "contract_digest": state.contract_digest,
         "agreement_digest": state.agreement or None,
+        "assigner": each.kept.made.assigner if each.kept else None,
+        "assignee": each.kept.made.assignee if each.kept else None,
         "suspended_by": sorted(str(side) for side in state.suspended_by),
         "trouble": each.trouble or None,
     }
@@ -453,7 +527,7 @@ def _tell(
     """Where it stands now, the file for the other party, and what it means for releases. lacks: what keeps it from being shared."""
     file = made.path
     if seat is not None:
-        file = out_file or Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
+        file = out_file or _file_for(made)
         try:
             shutil.copyfile(made.path, file)
             file.chmod(0o600)
@@ -468,6 +542,7 @@ def _tell(
     except SluiceError as error:  # the word is said and kept; the daily round does the rest
         done = Settled()
         err.print(f"Releases are left to `{program()} housekeeping`: {error}", markup=False)
+    stands = _standing(home, made)
     if as_json:
         print_json(
             {
@@ -475,6 +550,7 @@ def _tell(
                 "version": made.made.contract_version,
                 "negotiation": made.made.id,
                 "phase": str(made.made.phase),
+                "standing": str(stands.state.standing) if stands else None,
                 "file": str(file),
                 "withheld": list(done.withheld),
                 "shown": list(done.shown),
@@ -483,7 +559,10 @@ def _tell(
         )
         return
     name = f"{made.made.contract_id} {made.made.contract_version}"
-    print_line("good", f"{name} is {made.made.phase}", style="bold green")
+    how = _stands(stands.state) if stands and made.made.phase is Phase.FINALIZED else str(made.made.phase)
+    print_line("good", f"{name} is {how}", style="bold green")
+    if made.made.phase is Phase.AGREED:
+        print_line("note", "one party has signed: it binds nobody before both have")
     for problem in lacks:
         print_line("lacks", str(problem), style="bold yellow")
     if lacks:
@@ -491,10 +570,21 @@ def _tell(
     for label in ("withheld", "shown"):
         for release in getattr(done, label):
             print_line(label, release)
-    if seat is not None:
-        other = made.made.party(seat.side(made.made).other)
-        print_line("send", f"{file} to {other}")
-        if made.made.phase is not Phase.FINALIZED:
-            print_line("then", f"they run `{program()} contract sign {file.name}`")
-    else:
-        print_line("next", what_is_next(made.made.phase))
+    if seat is None:
+        print_line("next", _next(made, stands))
+        return
+    over = made.made.phase in (Phase.FINALIZED, Phase.TERMINATED)
+    print_line("send", f"{file} to {made.made.party(seat.side(made.made).other)}")
+    print_line("then", f"they run `sluice contract {'take' if over else 'sign'} {file.name}`")
+
+
+def _file_for(made: OnDesk) -> Path:
+    """Where the file for the other party goes: never over the file of another negotiation."""
+    file = Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
+    try:
+        theirs = Saying.read(Dossier.parse(read_bounded(file, MAX_DOSSIER_BYTES)).sayings[0]).negotiation
+    except (SluiceError, IndexError):
+        theirs = made.made.id if not file.exists() else ""
+    return (
+        file if theirs == made.made.id else Path(f"{made.made.contract_id}-{made.made.id[:8]}{_FILE_SUFFIX}")
+    )

@@ -293,6 +293,8 @@ def _forms(fault: Fault, version: str) -> tuple[str, str]:
         return _other_form(fault)[0], _FORMS[key]
     if "a None" in kinds or len(kinds) < 2:
         return _other_form(fault)
+    if "a number" in kinds:
+        kinds = [kind for kind in kinds if kind != _KINDS["integer"]]
     named = f"{', '.join(kinds[:-1])} or {kinds[-1]}"
     return f"must be {named}", f"Write {named} there."
 

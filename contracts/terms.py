@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from contracts.fileserver import check_files
+from contracts.life.version import comparable
 from contracts.model import MAX_QUARANTINE_DAYS, QUARANTINE_DAYS, PrivacyTerms, Source, Term
 from contracts.own import own
 from contracts.problems import choose, shown
@@ -15,7 +16,6 @@ from contracts.schedule import FREQUENCY, UnclearError, cron_of, one_cron
 # The connectors that Sluice has; connectors/registry.py builds them, and a test holds the two against each other.
 CONNECTORS = ("files", "completejourney")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 _VARIABLE = re.compile(r"\$\{\s*[A-Za-z_][A-Za-z0-9_.]*\s*(:-[^}]*)?\}")
 _NOT_OPTIONS = {
     "id",
@@ -31,15 +31,20 @@ _NOT_OPTIONS = {
 
 
 def check_names(node: Node) -> None:
-    """The contract's id and version go into files, DAGs and the ledger: plain tokens only."""
-    for key, pattern, example in (("id", _ID, "grocery-demand"), ("version", _VERSION, "1.0.0")):
-        value = node.get(key)
-        if isinstance(value, str) and not pattern.fullmatch(value):
-            node.say(
-                f"The contract's {key} isn't a plain token.",
-                f"Use up to {'128' if key == 'id' else '64'} letters, digits, dots, hyphens and underscores, like `{example}`.",
-                key=key,
-            )
+    """The contract's id and version go into files, DAGs and the ledger; of two versions one must be the later."""
+    contract_id, version = node.get("id"), node.get("version")
+    if isinstance(contract_id, str) and not _ID.fullmatch(contract_id):
+        node.say(
+            "The contract's id isn't a plain token.",
+            "Use up to 128 letters, digits, dots, hyphens and underscores, like `grocery-demand`.",
+            key="id",
+        )
+    if isinstance(version, str) and not comparable(version):
+        node.say(
+            "The contract's version can't be compared with other versions.",
+            "Write it as up to four numbers with dots, like `1.2.0`.",
+            key="version",
+        )
     for key in ("name", "tenant", "status"):
         value = node.get(key)
         if isinstance(value, str) and not (value.strip() and value.isprintable()):

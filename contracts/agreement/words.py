@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
 from contracts.agreement.model import Agreement, Constraint, Permission
 from contracts.agreement.vocabulary import Operator
+from contracts.model import Contract, Transform
 from contracts.parties.model import Parties
 
+_BECOMES = {
+    Transform.DROP: "left out",
+    Transform.PSEUDONYM: "as pseudonyms",
+    Transform.GENERALIZE: "generalised",
+    Transform.KEEP: "kept",
+}
 _HOW = {
     Operator.GTEQ: "at least",
     Operator.LTEQ: "at most",
@@ -31,6 +39,38 @@ def in_words(agreement: Agreement, parties: Parties | None = None) -> Iterator[t
         yield "duty", f"{duty.duty} {_limit(duty.limit, duty.duty)}"
     for unknown in agreement.all_unknown:
         yield "refused", f"{unknown.clause}: `{unknown.name}` isn't understood. {unknown.why}"
+
+
+def facts_in_words(contract: Contract) -> Iterator[tuple[str, str]]:
+    """(label, sentence) for what the contract itself says: its tables, what becomes of their columns, its limits and terms."""
+    for table in contract.tables:
+        kinds = Counter(_BECOMES[column.transform] for column in table.columns)
+        become = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        yield "table", f"{table.name} ({table.kind}): {len(table.columns)} columns, {become}"
+    if contract.privacy is not None:
+        limits = contract.privacy
+        yield (
+            "limits",
+            (
+                f"k {limits.k}, l {limits.l}, counted over `{limits.unit}`; at most {limits.max_suppressed:.0%} of them left out"
+            ),
+        )
+    yield "term", f"{contract.term.start} to {contract.term.end}"
+    said = contract.compliance
+    if said is not None:
+        yield from _given("basis", said.basis)
+        yield from _given("assessed", said.impact_assessment)
+        yield from _given("approval", said.approval)
+        for filing in said.filings:
+            until = f", until {filing.until}" if filing.until else ""
+            yield "filing", f"{filing.kind} {filing.reference}{until}"
+    for name in ("description", "rights", "use", "delivery", "payment", "acceptance", "notice"):
+        yield from _given(name, getattr(contract.provision, name, None))
+
+
+def _given(label: str, value: object) -> Iterator[tuple[str, str]]:
+    if value is not None:
+        yield label[:9], str(value)
 
 
 def _permission(permission: Permission) -> str:

@@ -36,6 +36,8 @@ from core.jsontext import parse_json
 FORMAT = "urn:sluice:dossier:1"
 MAX_DOSSIER_BYTES = 16 << 20
 MAX_SAYINGS = 1000
+# Of these each side has its own after the conclusion, so that neither can use up the other's; to terminate there's always room.
+MAX_WORDS, MAX_TURNS = 500, 200
 TARGET = "urn:sluice:contract:"
 # What an agreement says of itself; all else of it are the terms.
 _NOT_TERMS = {"@id", "@type", "timestamp"}
@@ -161,6 +163,7 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
     # The number and the digest after which a side speaks: of the last message, after the conclusion of its own last one.
     last = dict.fromkeys(Side, (-1, ""))
     did: dict[Side, Turn | None] = dict.fromkeys(Side)
+    turns = dict.fromkeys(Side, 0)
     for number, envelope in enumerate(dossier.sayings):
         where = f"message {number}"
         saying = Saying.read(envelope)
@@ -180,9 +183,16 @@ def replay(dossier: Dossier, contract: ContractName, *, parties: Parties, at: At
                 raise _broken(f"Who would {saying.act} a contract needs one that is concluded.", where)
             _check_turn(saying, document, where)
             did[side] = after(did[side], saying.act, side)  # 3
+            turns[side] += 1
+            if turns[side] > MAX_TURNS and saying.act is not Turn.TERMINATE:
+                raise _broken(
+                    f"The {side} has said more than {MAX_TURNS} things after the conclusion.", where
+                )
             last[side] = (saying.number, envelope.digest)
         else:
             phase = advance(phase, saying.act, side)  # 3
+            if number >= MAX_WORDS:
+                raise _broken(f"More than {MAX_WORDS} messages were sent, and nothing was concluded.", where)
             if saying.act in (Act.OFFER, Act.REQUEST):
                 terms = _offer_of(saying)
                 if _parties_of(terms, where) != (assigner, assignee):  # 4

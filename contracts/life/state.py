@@ -112,11 +112,19 @@ class _Story:
     concluded: Happening | None = None
     ended: Happening | None = None
     suspensions: dict[Side, Happening] = field(default_factory=dict)
+    broken: bool = False
 
     def take(self, happening: Happening) -> None:
         self.last = happening
+        if self.broken or (happening.contract_id != self.first.contract_id):
+            self.broken = True
+            return
         if isinstance(happening.what, Act):
-            self.phase = advance(self.phase, happening.what, happening.by)
+            try:
+                self.phase = advance(self.phase, happening.what, happening.by)
+            except ContractError:
+                self.broken = True
+                return
             self.agreement = happening.agreement or self.agreement
             if self.phase is Phase.FINALIZED:
                 self.concluded = happening
@@ -135,7 +143,8 @@ def states(
     """How each negotiated contract stands at `now`, in the order in which they began.
 
     happenings: in the log's order. periods: of each concluded agreement, by its digest; one that isn't there permits
-    nothing, and counts as expired. Raises ContractError for happenings that can't follow each other.
+    nothing, and counts as expired. Never raises: a negotiation whose happenings can't follow each other counts as abandoned,
+    and harms no other.
 
     A clock set back opens nothing again: what is asked for is never earlier than the last thing recorded.
     """
@@ -155,8 +164,7 @@ def states(
 
 
 def _state(story: _Story, periods: Mapping[str, Period], now: datetime) -> ContractState:
-    phase = story.phase
-    assert phase is not None  # a story has a happening, and `take` sets it
+    phase = story.phase or Phase.TERMINATED
     standing, since, by = _standing(story, phase, periods, now)
     return ContractState(
         contract_id=story.first.contract_id,
@@ -178,6 +186,8 @@ def _standing(
     story: _Story, phase: Phase, periods: Mapping[str, Period], now: datetime
 ) -> tuple[Standing, datetime, Side]:
     concluded = story.concluded
+    if story.broken:
+        return Standing.ABANDONED, story.last.at, story.last.by
     if concluded is None:
         over = phase is Phase.TERMINATED
         return (Standing.ABANDONED if over else Standing.NEGOTIATED), story.last.at, story.last.by
@@ -196,6 +206,14 @@ def _standing(
     return Standing.IN_FORCE, max(concluded.at, period.start or concluded.at), concluded.by
 
 
+def _rank(version: str) -> tuple[int, ...]:
+    """A version as something to compare; one that can't be compared, which none is let in as, comes before all."""
+    try:
+        return order(version)
+    except ContractError:
+        return ()
+
+
 def _superseded_by(
     story: _Story, stories: Iterable[_Story], periods: Mapping[str, Period], now: datetime
 ) -> tuple[datetime, Side] | None:
@@ -212,11 +230,10 @@ def _superseded_by(
         theirs = other.concluded
         if theirs is None or theirs.contract_id != mine.contract_id:
             continue
-        if (order(theirs.version), theirs.index) <= (order(mine.version), mine.index):
+        if (_rank(theirs.version), theirs.index) <= (_rank(mine.version), mine.index):
             continue
-        period = periods.get(other.agreement)
-        if period is None:
-            continue
+        # Where its agreement can't be read any more, it counts as begun: to lose a file brings no older version back.
+        period = periods.get(other.agreement, Period())
         at = max(theirs.at, period.start or theirs.at)
         ended = other.ended.at if other.ended else None
         if at <= now and (ended is None or at < ended):

@@ -33,6 +33,7 @@ from core.errors import ContractError, StateError, UsageError
 from core.files import write_whole
 from core.ids import is_uuid
 from core.lock import exclusive
+from pipeline.agreements.keyfile import parties_here
 from pipeline.agreements.log import Logged, logged, moments, record
 from pipeline.agreements.registry import trusted_registry
 from pipeline.home import Home
@@ -140,13 +141,16 @@ class Desk:
             wait_s=30.0,
             what="Another process works on this hall's contracts right now.",
         ):
-            log = logged(self._home, contract.id)
+            every = logged(self._home)
+            log = every.about(contract.id)
             dossier = self._joined(dossier)
             made = replay(dossier, _name(contract), parties=registry.parties, at=moments(self._home, log))
+            _ours(made, parties_here(self._home))
+            _one_contract(made, every)
             _same_story(made, log)
             _no_way_back(made, log)
-            if made.phase in (Phase.REQUESTED, Phase.OFFERED):
-                _whole(self._proposed(made))
+            if made.phase is not Phase.TERMINATED:
+                _whole(made.agreement or self._proposed(made))
             path = self._path(contract.id, made.id)
             try:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -163,9 +167,14 @@ class Desk:
                 record(said, made, dossier.signatures, self._home, registry=registry.version)
         return self._on_desk(dossier, contract, made, path)
 
-    def open(self, negotiation: str) -> OnDesk:
-        """A dossier that this hall keeps, checked again. Raises UsageError when there's none, ContractError, IntegrityError."""
-        path = self._find(negotiation)
+    def open(self, negotiation: str, contract_id: str = "") -> OnDesk:
+        """A dossier that this hall keeps, checked again. Raises UsageError when there's none, ContractError, IntegrityError.
+
+        contract_id: of the contract that it's about, where that is known.
+        """
+        path = self._path(contract_id, negotiation) if contract_id else self._find(negotiation)
+        if not path.is_file() and not path.is_dir():
+            raise _not_here(path)
         return self._checked(path.read_bytes(), path)
 
     def look(self, data: bytes) -> OnDesk:
@@ -216,12 +225,8 @@ class Desk:
 
     def _find(self, negotiation: str) -> Path:
         found = sorted(self._root.glob(f"*/{negotiation}.json")) if is_uuid(negotiation) else []
-        if not found:
-            raise UsageError(
-                "No such negotiation is on this hall's desk.",
-                where=str(self._root),
-                remedy="`sluice contract list` shows those that are.",
-            )
+        if len(found) != 1:
+            raise _not_here(self._root)
         return found[0]
 
 
@@ -274,8 +279,44 @@ def _teller(each: Happening | Saying) -> Side | None:
     return by if isinstance(what, Turn) else None
 
 
+def _not_here(place: Path) -> UsageError:
+    return UsageError(
+        "No such negotiation is on this hall's desk.",
+        where=str(place),
+        remedy="`sluice contract list` shows those that are.",
+    )
+
+
+def _ours(made: Negotiation, own: frozenset[str]) -> None:
+    """A hall that holds a party's key acts on that party's contracts alone."""
+    if own and not own & {made.assigner, made.assignee}:
+        raise ContractError(
+            f"This contract is between {made.assigner} and {made.assignee}, and this hall acts for neither.",
+            where=f"contract {made.contract_id}",
+            remedy="`sluice contract show FILE` looks at it; only its parties' halls take it.",
+        )
+
+
+def _one_contract(made: Negotiation, every: Logged) -> None:
+    """A negotiation is about one contract from its first word on, and a contract that was concluded stays its two parties'."""
+    if any(each.contract_id != made.contract_id for each in every.of(made.id)):
+        raise ContractError(
+            f"This negotiation is about another contract than {made.contract_id}.",
+            where=f"negotiation {made.id}",
+            remedy="Put the other contract forward by itself: `sluice contract offer`.",
+        )
+    for each in every.about(made.contract_id).happenings:
+        if each.what is Act.FINALIZE and every.speakers[each.negotiation] - {made.assigner, made.assignee}:
+            raise ContractError(
+                f"Contract {made.contract_id} was concluded here between other parties.",
+                where=f"contract {made.contract_id}",
+                remedy="Give this one another id.",
+            )
+
+
 def _no_way_back(made: Negotiation, log: Logged) -> None:
-    """No version is agreed to that isn't later than every one that was concluded before."""
+    """No version is agreed to that isn't later than every one that was concluded before, or that can't be compared at all."""
+    order(made.contract_version)
     if made.phase is Phase.TERMINATED or any(each.what is Act.FINALIZE for each in log.of(made.id)):
         return
     concluded = [each for each in log.happenings if each.what is Act.FINALIZE]

@@ -3,7 +3,7 @@
 In this order, and the first no is the answer:
   1. a contract of this very text is in force: concluded, within its time, neither suspended, superseded nor ended; and today
      lies within the text's own term, both of whose days are whole days in UTC;
-  2. both parties signed it, with keys that counted when they did (`Desk.open` proves that);
+  2. both parties signed it, with keys that counted when they did (`Desk.open` proves that), and the provider is of this hall;
   3. the agreement permits what the door would do (`contracts.decision.decide`);
   4. no rule of the land stands against it (`contracts.regimes`).
 """
@@ -19,6 +19,7 @@ from contracts.agreement.codes import code_of
 from contracts.agreement.model import Agreement, Permission
 from contracts.agreement.vocabulary import Door
 from contracts.decision import Deny, Permit, Request, decide
+from contracts.life.dossier import Negotiation
 from contracts.life.state import Standing
 from contracts.model import Contract
 from contracts.regimes.crossborder import is_abroad
@@ -30,6 +31,7 @@ from contracts.sharing import MEASURED
 from contracts.through import through
 from core.errors import ContractError, SluiceError
 from core.proof import TableFile
+from pipeline.agreements.keyfile import parties_here
 from pipeline.agreements.log import latest
 from pipeline.agreements.standing import Stands, in_force, standings
 from pipeline.agreements.thresholds import thresholds_of
@@ -75,6 +77,7 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
         raise _not_in_force(contract, found)
     agreement = stands.kept.made.agreement
     at = latest(home)
+    _of_this_hall(contract, stands.kept.made, home)
     _within_term(contract, at)
     permit = _decide(contract, agreement, stands, door, at)
     passage = Passage(
@@ -144,6 +147,19 @@ def _facts(passage: Passage, **known: Any) -> Facts:
         thresholds=passage.thresholds,
         **known,
     )
+
+
+def _of_this_hall(contract: Contract, made: Negotiation, home: Home) -> None:
+    """2: the provider's own hall opens its doors, and no other that holds a party's key."""
+    here = parties_here(home)
+    if here and made.assigner not in here:
+        raise ContractError(
+            f"Contract {contract.id} {contract.version} is {made.assigner}'s to provide, and this hall holds no key of theirs.",
+            where=f"contract {contract.id}, clause agreement.assigner",
+            remedy="Run it in the provider's hall.",
+            clause="agreement.assigner",
+            contract=contract.id,
+        )
 
 
 def _within_term(contract: Contract, at: datetime) -> None:

@@ -136,16 +136,15 @@ def _withhold(
 
 def _why(stands: Iterable[Stands], release: Release) -> Withheld | None:
     """Why a release is withheld: how the last contract of its text stands; None when it's in force."""
-    state = next(
-        (
-            each.state
-            for each in reversed(list(stands))
-            if each.state.contract_digest == release.contract_digest and each.state.agreement
-        ),
-        None,
-    )
-    if state is not None and state.standing is Standing.IN_FORCE:
+    of_text = [
+        each.state
+        for each in stands
+        if each.state.contract_digest == release.contract_digest and each.state.agreement
+    ]
+    if any(state.standing is Standing.IN_FORCE for state in of_text):
         return None
+    # Several negotiations may be about one text: what was concluded last counts, before what is only talked about.
+    state = max(of_text, key=lambda state: state.concluded_index or -1, default=None)
     since = state.since if state is not None else release.published_at
     return Withheld(
         why=_WORDS.get(state.standing, UNSIGNED) if state is not None else UNSIGNED,

@@ -196,6 +196,11 @@ def own_keys(home: Home) -> tuple[tuple[OwnKey, str, KeyUse], ...]:
     return tuple((own, *_party_and_use(own)) for own in PartyKeys(home.keys).list())
 
 
+def parties_here(home: Home) -> frozenset[str]:
+    """The parties whose keys for contracts this hall holds or held; none where they're kept elsewhere."""
+    return frozenset(party for _, party, use in own_keys(home) if use is KeyUse.CONTRACTS)
+
+
 def find_key(home: Home, key_id: str) -> OwnKey:
     """The key of this id, or of as much of its beginning as no other has. Raises UsageError."""
     keys = PartyKeys(home.keys).list()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from audit.events import Event, EventKind
@@ -32,19 +33,30 @@ KINDS: Mapping[Act | Turn, EventKind] = MappingProxyType(
     }
 )
 _ACTS = {kind: act for act, kind in KINDS.items()}
+_CORRECTED = timedelta(minutes=5)
 _SIGNING = (Act.AGREE, Act.VERIFY, Act.FINALIZE)
 
 
 @dataclass(frozen=True)
 class Logged:
-    """What the ledger holds of one contract: happenings in its order, and when it first held each signature, by mark."""
+    """What the ledger holds of contracts: happenings in its order, and when it first held each signature, by mark.
+
+    speakers: the parties that spoke, by negotiation.
+    """
 
     happenings: tuple[Happening, ...]
     held: Mapping[str, Held]
+    speakers: Mapping[str, frozenset[str]]
 
     def of(self, negotiation: str) -> tuple[Happening, ...]:
         """The happenings of one negotiation."""
         return tuple(each for each in self.happenings if each.negotiation == negotiation)
+
+    def about(self, contract_id: str) -> Logged:
+        """The same of one contract."""
+        return replace(
+            self, happenings=tuple(each for each in self.happenings if each.contract_id == contract_id)
+        )
 
 
 def logged(home: Home, contract_id: str = "") -> Logged:
@@ -55,21 +67,32 @@ def logged(home: Home, contract_id: str = "") -> Logged:
         key=lambda each: each.receipt.index,
     )
     held: dict[str, Held] = {}
+    speakers: defaultdict[str, set[str]] = defaultdict(set)
     for each in told:
         facts = each.recorded.event.facts
         position = Held(origin=each.receipt.origin, size=each.receipt.index + 1, time=each.recorded.at)
         for mark in (facts["mark"], *facts.get("marks", ())):
             held.setdefault(mark, position)
-    return Logged(tuple(map(_happening, told)), MappingProxyType(held))
+        speakers[each.recorded.event.run_id] |= {facts["by"]}
+    return Logged(
+        tuple(map(_happening, told)),
+        MappingProxyType(held),
+        MappingProxyType({name: frozenset(parties) for name, parties in speakers.items()}),
+    )
 
 
 def moments(home: Home, log: Logged) -> At:
-    """When a signature counts as made: at the first checkpoint that holds it, or now, by a clock that wasn't set back."""
+    """When a signature counts as made: at the first checkpoint that holds it, or now, by a clock that wasn't set back.
+
+    A clock that stands minutes before the newest entry is a corrected one, or another process's: it counts as that entry's.
+    """
     size = home.ledger.size
     newest = None
     if size:
         newest = Held(origin=home.keys.signer().name, size=size, time=home.ledger.recorded(size - 1).at)
     now = home.clock()
+    if newest is not None and newest.time - _CORRECTED <= now < newest.time:
+        now = newest.time
 
     def at(mark: str) -> Moment:
         return log.held.get(mark) or Unheld(now=now, newest=newest)
@@ -131,7 +154,6 @@ def _short(contract_id: str) -> str:
 
 
 def latest(home: Home) -> datetime:
-    """Now, but never before the ledger's newest entry: a clock set back opens nothing."""
-    size = home.ledger.size
-    now = home.clock()
-    return max(now, home.ledger.recorded(size - 1).at) if size else now
+    """Now, but never before the ledger's newest entry, which none is later than: a clock set back opens nothing."""
+    now, newest = home.clock(), home.ledger.newest()
+    return now if newest is None else max(now, newest)

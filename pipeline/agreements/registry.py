@@ -7,13 +7,14 @@ from contracts.parties.memory import load_remembering
 from contracts.parties.registry import Registry
 from core.errors import StateError, UsageError
 from core.ids import uuid_of
+from pipeline.agreements.log import latest
 from pipeline.home import Home
 
 
 def trusted_registry(home: Home) -> Registry:
     """The registry in the hall's folder, fresh and signed by its holders; the ledger is told of each new version.
 
-    Raises UsageError when there is no root to trust; what `load_registry` raises.
+    Fresh at `latest`: a clock set back doesn't bring an old registry to life. Raises UsageError when there is no root to trust; what `load_registry` raises.
     """
     settings = home.settings
     try:
@@ -31,7 +32,7 @@ def trusted_registry(home: Home) -> Registry:
             where=str(settings.trusted_root),
             remedy="Check the disk and the modes of SLUICE_HOME; then do it again.",
         ) from None
-    registry = load_remembering(settings.registry, trusted_root=root, now=home.clock(), store=home.store)
+    registry = load_remembering(settings.registry, trusted_root=root, now=latest(home), store=home.store)
     name = f"registry/{registry.root_version}.{registry.version}"
     home.ledger.append(
         Event(

@@ -35,9 +35,10 @@ def standings(home: Home, contract_id: str = "") -> tuple[Stands, ...]:
     kept: dict[str, OnDesk] = {}
     trouble: dict[str, str] = {}
     faults: dict[str, StateError] = {}
+    contracts = {each.negotiation: each.contract_id for each in reversed(log.happenings)}
     for negotiation in dict.fromkeys(each.negotiation for each in log.happenings):
         try:
-            kept[negotiation] = desk.open(negotiation)
+            kept[negotiation] = desk.open(negotiation, contracts[negotiation])
         except SluiceError as error:  # it opens no door; that it's there is told all the same
             trouble[negotiation] = str(error)
             faults |= {negotiation: error} if isinstance(error, StateError) else {}

@@ -5,6 +5,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -373,3 +374,78 @@ def test_nothing_is_told_by_a_changed_leaf(
     store.commit([Write(leaf_key(0), entry.value.replace(b"shop/1", b"shop/2"), entry.version)])
     with pytest.raises(LedgerError):
         loose_ledger.told(EventKind.RELEASE_STAGED, "shop/")
+
+
+# --- a clock that was set back ---------------------------------------------------------------------------------------
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "back", [timedelta(milliseconds=3), timedelta(minutes=4), timedelta(days=2), timedelta(days=20_000)]
+)
+def test_no_entry_is_earlier_than_the_one_before(
+    store: SqliteStore, signer: Signer, key: VerifierKey, staged: MakeEvent, back: timedelta
+) -> None:
+    """The attack: set the clock back, have anything recorded, and what had ended is in force again."""
+    Ledger(store, signer, lambda: NOON).append(staged("r0"))
+    late = Ledger(store, signer, lambda: NOON - back)
+    for number in (1, 2):
+        receipt = late.append(staged(f"r{number}"))
+        assert late.recorded(receipt.index).at == late.newest() == NOON
+    assert verify(store, key).size == 3
+    Ledger(store, signer, lambda: NOON + timedelta(microseconds=1)).append(staged("r3"))
+    assert late.newest() == NOON + timedelta(microseconds=1)
+
+
+def test_the_newest_moment_of_an_empty_ledger(ledger: Ledger) -> None:
+    assert ledger.newest() is None
+
+
+def test_a_rival_with_a_later_clock_is_not_gone_behind(
+    store: SqliteStore, signer: Signer, staged: MakeEvent
+) -> None:
+    """The other process records while this one has read its clock already."""
+    rival = Ledger(store, signer, lambda: NOON + timedelta(seconds=1))
+    told = iter(["rival"])
+
+    def clock() -> datetime:
+        for release in told:
+            rival.append(staged(release))
+        return NOON
+
+    ledger = Ledger(store, signer, clock)
+    assert ledger.append(staged("ours")).index == 1
+    assert ledger.recorded(1).at == NOON + timedelta(seconds=1)
+
+
+def test_a_newest_entry_that_was_dated_back_stops_everything(
+    store: SqliteStore, signer: Signer, staged: MakeEvent
+) -> None:
+    """Its moment is believed for as much as it was signed for."""
+    ledger = Ledger(store, signer, lambda: NOON)
+    for number in range(2):
+        ledger.append(staged(f"r{number}"))
+    leaf = store.get(leaf_key(1))
+    assert leaf is not None
+    _replace(store, leaf_key(1), leaf.value.replace(b'"2026-06-01T', b'"2026-05-01T'))
+    with pytest.raises(LedgerError, match="The inclusion proof doesn't hold"):
+        ledger.newest()
+    with pytest.raises(LedgerError, match="The inclusion proof doesn't hold"):
+        ledger.append(staged("r2"))
+    assert ledger.size == 2
+
+
+def test_an_old_entry_in_the_newest_ones_place_stops_everything(
+    store: SqliteStore, signer: Signer, staged: MakeEvent
+) -> None:
+    """It was signed for, but elsewhere."""
+    Ledger(store, signer, lambda: NOON - timedelta(days=9)).append(staged("r0"))
+    ledger = Ledger(store, signer, lambda: NOON)
+    ledger.append(staged("r1"))
+    first = store.get(leaf_key(0))
+    assert first is not None
+    _replace(store, leaf_key(1), first.value)
+    for act in (ledger.newest, lambda: ledger.append(staged("r2"))):
+        with pytest.raises(LedgerError, match="newest entry isn't the one that was signed for"):
+            act()

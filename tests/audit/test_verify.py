@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from audit.ledger import (
     index_key,
     leaf_key,
 )
-from audit.lineage import to_openlineage
+from audit.lineage import from_openlineage, to_openlineage
 from audit.merkle import Frontier, frontier_of, leaf_hash, root_of
 from audit.note import Note, VerifierKey
 from audit.verify import Verified, verify
@@ -376,3 +376,41 @@ def test_a_rolled_back_store_file_is_found(
     (tmp_path / "state.sqlite").write_bytes(copy)
     assert verify(store, key).size == 1
     assert _refused(store, key, 7, 1, kept).endswith("1 entries that were signed for are gone.")
+
+
+# --- 8: time ---------------------------------------------------------------------------------------------------------
+
+
+def _dated(leaf: bytes, by: timedelta) -> bytes:
+    """The leaf, recorded by a clock that was off."""
+    recorded = from_openlineage(json.loads(leaf))
+    return canonical(to_openlineage(recorded.event, recorded.at + by, recorded.salt))
+
+
+@pytest.mark.parametrize("index", [1, 4, SIZE - 1])
+def test_8_an_entry_dated_back_by_the_hall_itself(
+    cheated: SqliteStore, key: VerifierKey, signer: Signer, index: int
+) -> None:
+    """The attack: the hall's clock is set back, and an older Sluice, or another tool, records by it."""
+    leaves = _leaves(cheated)
+    leaves[index] = _dated(leaves[index], -timedelta(days=2))
+    _rewrite(cheated, signer, leaves)
+    what = _refused(cheated, key, 8, index)
+    assert "the entry says 2026-11-20T08:00" in what
+    assert "one before it 2026-11-22T08:00" in what
+
+
+def test_8_small_steps_back_dont_add_up(cheated: SqliteStore, key: VerifierKey, signer: Signer) -> None:
+    leaves = _leaves(cheated)
+    _rewrite(cheated, signer, [_dated(leaf, -timedelta(minutes=2 * n)) for n, leaf in enumerate(leaves)])
+    _refused(cheated, key, 8, 3)
+
+
+def test_8_a_clock_that_was_corrected_breaks_no_ledger(
+    cheated: SqliteStore, key: VerifierKey, signer: Signer
+) -> None:
+    """Ledgers are older than the rule, and this isn't what it's for. A clock that was ahead is later put right as well."""
+    leaves = _leaves(cheated)
+    leaves[3] = _dated(leaves[3], -timedelta(minutes=4))
+    _rewrite(cheated, signer, leaves)
+    assert verify(cheated, key).size == SIZE

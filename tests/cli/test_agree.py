@@ -194,7 +194,9 @@ def test_out_of_turn_and_strangers_are_refused(town: Town) -> None:
         "isn't the provider's turn"
         in town.told("platform", "sign", "goods-list", code=ExitCode.REFUSED)["what"]
     )
-    assert "is no party to this contract" in town.told("auditor", "sign", file, code=ExitCode.USAGE)["what"]
+    assert "acts for neither" in town.told("auditor", "sign", file, code=ExitCode.REFUSED)["what"]
+    assert town.told("auditor", "list") == []
+    assert "goods-list" in town.said("auditor", "show", file)
 
 
 def test_who_you_are_can_be_said_and_must_be_true(town: Town) -> None:

@@ -327,7 +327,7 @@ def test_a_broken_bound_is_told_where_it_stands(bound: str, key: str, words: str
 
 
 FORMS = [
-    ({"slaProperties": [{"property": "p", "value": [1]}]}, "slaProperties[0].value", "must be text, a number, "),
+    ({"slaProperties": [{"property": "p", "value": [1]}]}, "slaProperties[0].value", "must be text, a number, a boolean or null. Write text"),
     ({"team": "ada"}, "team", "must be a mapping or a list. Write a mapping or a list there."),
     ({"schema": [{"name": "t", "relationships": [{"from": "a.b", "to": "nowhere"}]}]}, "schema[0].relationships[0].to", "Write table.column, or schema/<id>/properties/<id>."),
     ({"schema": [{"name": "t", "relationships": [{"from": "a.b", "to": ["a.c"]}]}]}, "schema[0].relationships[0]", "Write from and to both as text, or both as lists of columns."),

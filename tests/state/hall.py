@@ -165,7 +165,7 @@ def _agree(hall: Hall, shop: str) -> None:
 def _own_words(hall: Hall) -> None:
     """What a hall says of itself alone: a key made and ended, numbers of its own."""
     home = hall.open()
-    key = create_key(home, signed.HALL, use=KeyUse.CONTRACTS).key.key_id
+    key = create_key(home, signed.PLATFORM, use=KeyUse.CONTRACTS).key.key_id
     good = LogPosition(origin=home.keys.signer().name, size=home.ledger.size)
     revoke_key(home, key, reason=Reason.COMPROMISE, last_good=(good,))
     table = hall.shop / "thresholds.yaml"

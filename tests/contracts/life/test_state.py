@@ -174,10 +174,30 @@ def test_no_stop_ever_opens_a_door(stops: list[tuple[Turn, Side]], day: int) -> 
         assert not is_open
 
 
-def test_happenings_that_cannot_follow_each_other_are_refused() -> None:
+def test_happenings_that_cannot_follow_each_other_open_nothing_and_harm_no_other() -> None:
     story = Story().conclude()
-    with pytest.raises(ContractError):
-        story.say(Act.FINALIZE, P).one()
-    forged = [replace(each, by=P) for each in Story().conclude().all]
-    with pytest.raises(ContractError):
-        states(forged, {}, START)
+    assert story.say(Act.FINALIZE, P).one().standing is Standing.ABANDONED
+    good = Story().conclude()
+    forged = [
+        replace(each, by=P, negotiation="another", contract_id="another") for each in Story().conclude().all
+    ]
+    mixed = [replace(each, contract_id="another") for each in good.all[1:]]
+    for bad in (forged, [replace(each, negotiation="mixed") for each in (good.all[0], *mixed)]):
+        found = {each.negotiation: each for each in states([*bad, *good.all], good.periods, START)}
+        assert found[good.all[0].negotiation] == good.one(START)
+        assert found[bad[0].negotiation].standing is Standing.ABANDONED
+
+
+def test_a_newer_version_whose_agreement_is_lost_still_keeps_the_older_one_away() -> None:
+    story = Story().conclude().conclude("2.0.0")
+    lost = {digest: period for digest, period in story.periods.items() if digest != story.all[-1].agreement}
+    old, new = states(story.all, lost, START)
+    assert (old.standing, new.standing) == (Standing.SUPERSEDED, Standing.EXPIRED)
+
+
+def test_a_version_that_cannot_be_compared_harms_no_other() -> None:
+    story = Story().conclude("1.0.0-rc1").conclude("1.0.0")
+    assert [each.standing for each in states(story.all, story.periods, START)] == [
+        Standing.SUPERSEDED,
+        Standing.IN_FORCE,
+    ]
