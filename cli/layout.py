@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len, chop_cells
 
 GAP = 2
+_ENDS = re.compile(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*")
+_WIDE_SPACE = "\u3000"  # which Chinese is written with
 _NARROWEST = 20  # cells that a folded column keeps, or that its longest word keeps where room is short
 
 
@@ -40,7 +42,18 @@ def folded(text: str, width: int, *, whole_words: bool = False) -> list[str]:
 
 def printable(text: str) -> str:
     """The text on one line, with what isn't printable escaped: a value must not move a terminal's cursor."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+    return "".join(
+        c if c.isprintable() or c == _WIDE_SPACE else c.encode("unicode_escape", "replace").decode()
+        for c in text
+    )
+
+
+def one_line(text: str) -> str:
+    """Prose on one line: where a line of it ends stands a space, and what isn't printable is escaped.
+
+    Whoever wrote it can't begin a line of ours with it, nor hide, colour or turn round what stands beside it.
+    """
+    return printable(_ENDS.sub(" ", text).strip(" ").replace("\t", " "))
 
 
 def grid(

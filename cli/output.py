@@ -14,12 +14,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from cli.layout import Column, folded, grid, printable
+from cli.layout import Column, folded, grid, one_line
 from contracts.problems import Problem
 from core.errors import SluiceError
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+class _Plain(Console):
+    """A console to which nothing but our own markup says more than letters: texts may be a counterparty's.
+
+    A text is one line, after the empty ones that it begins with.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text as rich draws it, made harmless first."""
+        line = text.lstrip("\n")
+        return super().render_str(text[: len(text) - len(line)] + one_line(line), **options)
+
+
+out = _Plain(highlight=False, soft_wrap=True, emoji=False)
+err = _Plain(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _LABEL = 10
 
@@ -50,8 +63,8 @@ def print_grid(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, styl
 def print_line(
     label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim"
 ) -> None:
-    """`label     text`, on a terminal with the text's further lines under its first."""
-    width = width_of(console)
+    """`label     text`, on a terminal with the text's further lines under its first. The text may be anybody's."""
+    width, text = width_of(console), one_line(text)
     lines = [text] if width is None else folded(text, max(width - len(indent) - _LABEL, 20), whole_words=True)
     for number, line in enumerate(lines):
         console.print(f"{indent}[{style}]{'' if number else label:<{_LABEL}}[/]{escape(line)}")
@@ -116,7 +129,7 @@ def print_error(error: SluiceError, *, as_json: bool = False) -> None:
             err.print(f"[bold red]{kind}[/]{escape(part.removeprefix(kind))}" if first else escape(part))
     for label, text in (("where", error.where), ("remedy", error.remedy)):
         if text:
-            print_line(label, printable(text), console=err, indent="  ")
+            print_line(label, text, console=err, indent="  ")
 
 
 def _problems(error: SluiceError) -> list[Problem]:

@@ -93,18 +93,18 @@ def _of_law(
             at=at,
             door=door,
             territories=tuple(territories),
-            headcount=_least(contract, door),
+            headcount=least(contract, door),
             thresholds=thresholds,
         )
         found |= dict.fromkeys(finding for finding in findings(facts) if finding.rule not in MEASURED)
     return found
 
 
-def _least(contract: Contract, door: Door) -> Headcount | None:
+def least(contract: Contract, door: str) -> Headcount | None:
     """The fewest persons whose data a passage would take: one, where any do. What one needs, all need."""
     about = [table for table in contract.tables if table.kind.about_persons]
     return (
-        Headcount(persons=1, sensitive=int(any(table.shows_sensitive(door) for table in about)))
+        Headcount(persons=1, sensitive=int(any(table.shows_sensitive(door) for table in about)), fewest=True)
         if about
         else None
     )

@@ -1,14 +1,14 @@
 """The party registry: a folder that may have come by hand, believed for what is signed in it. TUF metadata.
 
     metadata/1.root.json, 2.root.json, ...   who must sign; each signed by those whom the one before names, and by its own
-    metadata/timestamp.json                  the newest snapshot; expires within days, the hall renews it
+    metadata/timestamp.json                  the newest snapshot; expires within days, else it's refused; the hall renews it
     metadata/<n>.snapshot.json               the newest targets
     metadata/<n>.targets.json                the digest of the parties' records, signed by several holders
     targets/<sha256>.parties.json            the records themselves
 
 A reader needs the folder, one root that it trusts (the first, compared by its digest with the other parties), the present
 moment, and what it knew last time. Signatures, thresholds, expiry, versions and their order are python-tuf's; here stand
-where the bytes come from, whom a root may name (`holders`) and what is remembered.
+where the bytes come from, whom a root may name (`holders`), for how long the hall alone may speak, and what is remembered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp  # type: ignore[
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
+from contracts.parties.follow import check_follows
 from contracts.parties.holders import check_owners, check_root
 from contracts.parties.model import Parties
 from contracts.parties.moment import check_moment
@@ -39,7 +40,11 @@ from core.proof import Sealed, prover
 logging.getLogger("tuf.api._payload").setLevel(logging.WARNING)
 
 MAX_METADATA_BYTES = 512 << 10
+# From now on, for what the hall signs alone: a week, and a day between its clock and the reader's.
+LONGEST_FRESH = timedelta(days=8)
 _MAX_ROOTS = 1024
+# A text within a text: each of its quotation marks takes two bytes.
+_MAX_KNOWN = 2 * MAX_BYTES + 4 * MAX_METADATA_BYTES
 # Nothing has expired by then.
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -51,23 +56,27 @@ Read = Callable[[str], bytes | None]
 class Known:
     """What a reader has seen of a registry, so that an older one is refused afterwards. Keep it; nothing of it is secret.
 
-    root_version, root_digest: the newest root. timestamp, snapshot: the newest of each, as they came.
+    root_version, root_digest: the newest root. timestamp, snapshot, parties: the newest of each, as they came; parties is
+    None in what was kept before records were.
     """
 
     root_version: int
     root_digest: str
     timestamp: bytes
     snapshot: bytes
+    parties: bytes | None = None
 
     def to_bytes(self) -> bytes:
         """For a store; `parse` takes it."""
+        records = {} if self.parties is None else {"parties": self.parties.decode()}
         return canonical(
             {
-                "version": 1,
+                "version": 1 if self.parties is None else 2,
                 "rootVersion": self.root_version,
                 "rootDigest": self.root_digest,
                 "timestamp": self.timestamp.decode(),
                 "snapshot": self.snapshot.decode(),
+                **records,
             }
         )
 
@@ -75,12 +84,13 @@ class Known:
     def parse(cls, data: bytes) -> Known:
         """What `to_bytes` wrote. Raises StateError for anything else: forgetting would let an older registry in."""
         try:
-            value = parse_json(data, max_bytes=4 * MAX_METADATA_BYTES)
+            value = parse_json(data, max_bytes=_MAX_KNOWN)
             known = cls(
                 int(value["rootVersion"]),
                 str(value["rootDigest"]),
                 value["timestamp"].encode(),
                 value["snapshot"].encode(),
+                value["parties"].encode() if "parties" in value else None,
             )
             if known.to_bytes() == data:
                 return known
@@ -133,7 +143,8 @@ def load_registry(
     trusted_root: a root's bytes that came another way than the folder. now: the present, by a clock that wasn't set back.
     known: what was seen last time (`Registry.known`); without it, an older registry passes until it expires.
     Raises IntegrityError for one that is expired, older than what was known, forked from it, not signed by enough holders
-    or by holders who aren't independent, or lacking a file; ContractError for records that can't be read; StateError.
+    or by holders who aren't independent, taking back what the known records say (`follow`), called the newest for too long
+    (`LONGEST_FRESH`), or lacking a file; ContractError for records that can't be read; StateError.
     """
     check_moment(now)
     published = read_published(folder_reader(folder), trusted_root=trusted_root, now=now, known=known)
@@ -158,8 +169,11 @@ def read_published(
     root_bytes = _roots(trusted, trusted_root, read, known)
     timestamp = _timestamp(trusted, read, known)
     snapshot = _snapshot(trusted, read, known)
+    if now is not None:
+        _check_short(trusted, now)
     parties_bytes = _targets(trusted, read)
     parties = read_parties(parties_bytes)
+    _check_records(parties, parties_bytes, known)
     check_owners(check_root(trusted.root), parties)
     signed = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
     return Published(
@@ -170,7 +184,7 @@ def read_published(
         root_bytes=root_bytes,
         parties_bytes=parties_bytes,
         parties=parties,
-        known=Known(trusted.root.version, sha256_hex(root_bytes), timestamp, snapshot),
+        known=Known(trusted.root.version, sha256_hex(root_bytes), timestamp, snapshot, parties_bytes),
         expires=min(one.expires for one in signed),
     )
 
@@ -259,6 +273,21 @@ def _snapshot(trusted: TrustedMetadataSet, read: Read, known: Known | None) -> b
     return data
 
 
+def _check_short(trusted: TrustedMetadataSet, now: datetime) -> None:
+    """What the hall signs alone ends soon; else it could keep a revocation from readers until the holders' words expire."""
+    for name, signed in (
+        ("metadata/timestamp.json", trusted.timestamp),
+        (f"metadata/{trusted.snapshot.version}.snapshot.json", trusted.snapshot),
+    ):
+        if signed.expires > now + LONGEST_FRESH:
+            raise IntegrityError(
+                f"The party registry is refused: it's said to be the newest for longer than {LONGEST_FRESH.days} days.",
+                where=name,
+                remedy="Look whether this machine's clock is right; if it is, have the hall renew the registry: "
+                "`sluice party registry renew`.",
+            )
+
+
 def _targets(trusted: TrustedMetadataSet, read: Read) -> bytes:
     """Loads the targets and gives the one that counts, `parties.json`."""
     meta = trusted.snapshot.meta.get("targets.json")
@@ -277,6 +306,20 @@ def _targets(trusted: TrustedMetadataSet, read: Read) -> bytes:
     with _refusals(name):
         file.verify_length_and_hashes(records)
     return records
+
+
+def _check_records(parties: Parties, data: bytes, known: Known | None) -> None:
+    """Enough holders may sign anything; what a reader has seen, they can't unsay to it. Who sees them first can't know."""
+    if known is None or known.parties is None or known.parties == data:
+        return
+    try:
+        check_follows(read_parties(known.parties), parties)
+    except ContractError as error:
+        raise IntegrityError(
+            f"The party registry is refused. {error.what}",
+            where=error.where,
+            remedy="Keep this copy, and ask the holders who signed it for one that follows what was seen before.",
+        ) from None
 
 
 def _is_hex(text: Any) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contracts.declared import Filing, FilingKind, Grade
-from contracts.regimes.finding import Facts, Finding, Severity, name_of
+from contracts.regimes.finding import Facts, Finding, Headcount, Severity, name_of
 
 SOURCE = "Provisions on cross-border data flows (CAC order 16, 2024)"
 # ISO 3166-1, and 3166-2 with today's letters or the numbers of before. Named one by one: CN-HK, CN-MO and CN-TW (91, 92 and 71)
@@ -107,10 +107,10 @@ def filed(facts: Facts) -> tuple[Finding, ...]:
     reasons = []
     if count.persons >= limits["filedFromPersons"]:
         reasons.append(
-            f"{_counted(count.persons)} since 1 January, and the limit is {limits.count('filedFromPersons'):,}"
+            f"{_counted(count.persons, count)} since 1 January, and the limit is {limits.count('filedFromPersons'):,}"
         )
     if count.sensitive >= limits["filedFromSensitive"]:
-        reasons.append(f"{_counted(count.sensitive)} with sensitive information since 1 January")
+        reasons.append(f"{_counted(count.sensitive, count)} with sensitive information since 1 January")
     return _lacking(facts, "crossborder.filed", reasons, _LESSER, "articles 5(4) and 8") if reasons else ()
 
 
@@ -143,18 +143,18 @@ def _greater(facts: Facts) -> list[str]:
     if count is not None and _persons_leave(facts):
         if count.persons >= limits["assessedFromPersons"]:
             reasons.append(
-                f"{_counted(count.persons)} since 1 January, and the limit is {limits.count('assessedFromPersons'):,}"
+                f"{_counted(count.persons, count)} since 1 January, and the limit is {limits.count('assessedFromPersons'):,}"
             )
         if count.sensitive >= limits["assessedFromSensitive"]:
             reasons.append(
-                f"{_counted(count.sensitive)} with sensitive information since 1 January, "
+                f"{_counted(count.sensitive, count)} with sensitive information since 1 January, "
                 f"and the limit is {limits.count('assessedFromSensitive'):,}"
             )
     return reasons
 
 
-def _counted(persons: int) -> str:
-    return f"{persons:,} person{'' if persons == 1 else 's'}"
+def _counted(persons: int, count: Headcount) -> str:
+    return f"{'at least ' if count.fewest else ''}{persons:,} person{'' if persons == 1 else 's'}"
 
 
 def _persons_leave(facts: Facts) -> bool:

@@ -52,11 +52,13 @@ class Finding:
 class Headcount:
     """Distinct persons provided abroad since 1 January, with those about to be. sensitive: those of them with a sensitive column.
 
-    `persons` counts everybody, so that nobody is left out of it for being counted as sensitive too.
+    `persons` counts everybody, so that nobody is left out of it for being counted as sensitive too. fewest: nobody was counted
+    yet, and it's only certain that there are so many.
     """
 
     persons: int
     sensitive: int
+    fewest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from contracts.regimes.finding import Facts, Finding, Headcount, Measured
 from contracts.regimes.places import territories_of
 from contracts.regimes.rules import refusals
 from contracts.regimes.thresholds import Thresholds
-from contracts.sharing import MEASURED
+from contracts.sharing import MEASURED, least
 from contracts.through import through
 from core.errors import ContractError, SluiceError
 from core.proof import TableFile
@@ -90,7 +90,8 @@ def require(contract: Contract, home: Home, *, door: Door = Door.RELEASE) -> Pas
         thresholds=thresholds_of(home),
     )
     # Who is counted, and what is measured, is known later; what doesn't hang on it is told before any data is fetched.
-    _refuse(contract, [each for each in refusals(_facts(passage)) if each.rule not in MEASURED])
+    fewest = _facts(passage, headcount=least(contract, permit.door))
+    _refuse(contract, [each for each in refusals(fewest) if each.rule not in MEASURED])
     return passage
 
 

@@ -86,13 +86,12 @@ def moments(home: Home, log: Logged) -> At:
 
     A clock that stands minutes before the newest entry is a corrected one, or another process's: it counts as that entry's.
     """
-    size = home.ledger.size
+    now, moment = home.clock(), home.ledger.newest()
     newest = None
-    if size:
-        newest = Held(origin=home.keys.signer().name, size=size, time=home.ledger.recorded(size - 1).at)
-    now = home.clock()
-    if newest is not None and newest.time - _CORRECTED <= now < newest.time:
-        now = newest.time
+    if moment is not None:
+        newest = Held(origin=home.keys.signer().name, size=home.ledger.size, time=moment)
+        if moment - _CORRECTED <= now:
+            now = max(now, moment)
 
     def at(mark: str) -> Moment:
         return log.held.get(mark) or Unheld(now=now, newest=newest)
@@ -154,6 +153,6 @@ def _short(contract_id: str) -> str:
 
 
 def latest(home: Home) -> datetime:
-    """Now, but never before the ledger's newest entry, which none is later than: a clock set back opens nothing."""
+    """Now, but never before the ledger's newest entry, the latest of all: a clock set back opens nothing."""
     now, newest = home.clock(), home.ledger.newest()
     return now if newest is None else max(now, newest)

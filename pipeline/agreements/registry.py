@@ -14,7 +14,8 @@ from pipeline.home import Home
 def trusted_registry(home: Home) -> Registry:
     """The registry in the hall's folder, fresh and signed by its holders; the ledger is told of each new version.
 
-    Fresh at `latest`: a clock set back doesn't bring an old registry to life. Raises UsageError when there is no root to trust; what `load_registry` raises.
+    Fresh at `latest`: a clock set back makes no old registry fresh again. Raises UsageError when there is no root to trust;
+    what `load_registry` raises.
     """
     settings = home.settings
     try:

@@ -44,7 +44,8 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
         home,
         run_id=run.id,
         subject=run.id,
-        facts=risk_facts(safe) | ({"abroad": vars(abroad)} if abroad else {}),
+        facts=risk_facts(safe)
+        | ({"abroad": {"persons": abroad.persons, "sensitive": abroad.sensitive}} if abroad else {}),
     )
     return write_handoff(
         run.folder,

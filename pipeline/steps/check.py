@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from audit.events import Event, EventKind
 from contracts.shelf import find_contract
-from core.errors import UsageError
+from core.errors import SluiceError, UsageError
 from core.proof import Window
 from pipeline.agreements import doors
 from pipeline.handoff import Handoff, write_handoff
@@ -20,10 +22,22 @@ def check(
 
     ref: a contract's id or its file's path. owner: the scheduler whose tasks are the run's other steps, e.g.
     {"dag_id": ..., "run_id": ...}; without one the run is this process's. Raises ContractError naming the clause that
-    stands in the way.
+    stands in the way; the ledger holds that it was refused.
     """
     contract = find_contract(ref, home.settings.contracts)
-    doors.require(contract, home)
+    try:
+        doors.require(contract, home)
+    except SluiceError as error:
+        with suppress(SluiceError):  # where the state is what broke, the ledger can't be told
+            record(
+                EventKind.RUN_FAILED,
+                contract,
+                home,
+                run_id=run_uuid(run_id),
+                subject=f"{run_uuid(run_id)}/check",
+                facts={"step": "check", "error": type(error).__name__},
+            )
+        raise
     if window not in (None, Window()) and not any(table.time_column for table in contract.tables):
         raise UsageError(
             f"Contract {contract.id} says of no table when its facts happened, so no window can be cut.",

@@ -89,6 +89,7 @@ def demo_settings(folder: Path) -> Settings:
     return replace(Settings.from_env({"SLUICE_HOME": str(folder / "hall")}), contracts=PUBLISHED)
 
 
+@pytest.mark.signed
 @pytest.mark.slow
 def test_the_signing_is_told_in_a_line_each_and_the_refusal_with_its_clause(tmp_path: Path) -> None:
     settings, file = demo_settings(tmp_path), io.StringIO()
@@ -100,7 +101,7 @@ def test_the_signing_is_told_in_a_line_each_and_the_refusal_with_its_clause(tmp_
         "2 of 2    coupon-response 1.0.0, train: Demo Model Team (LittleGiant)",
         "2 of 2    grocery-abroad 1.0.0, release: Demo Snack Maker (SME)",
         "refused   grocery-abroad, though both signed it. The data goes abroad and needs a filing in force, "
-        "standardContract or certification or securityAssessment: 2,090 persons with sensitive information since 1 January.",
+        "standardContract or certification or securityAssessment: at least 1 person with sensitive information since 1 January.",
         "clause    customProperties[3].value",
         "remedy    Write its `kind`, `reference` and `until` under `filings` in sluiceCompliance once the authority gave it. "
         "[Provisions on cross-border data flows (CAC order 16, 2024), articles 5(4) and 8]",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cli.layout import Column, folded, grid, printable
+from cli.layout import Column, folded, grid, one_line, printable
 
 WIDE = [Column("release_name"), Column("remarks"), Column("rows_in", number=True)]
 ROW = [
@@ -88,3 +88,20 @@ def test_folding_keeps_every_letter_within_the_width(text: str, width: int) -> N
 def test_a_value_cannot_write_to_the_terminal() -> None:
     assert printable("a\x1b[31m\r\nb\u202e") == "a\\x1b[31m\\r\\nb\\u202e"
     assert grid([Column("\x07")], [["\n"]], width=None) == (["\\x07"], ["\\n"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("To plan.\nterritory CN only", "To plan. territory CN only"),
+        ("a  \r\n\n  b\n", "a b"),
+        ("a\u2028b\x85c\x0bd", "a b c d"),
+        ("\x1b[8mhidden\x9b2J", "\\x1b[8mhidden\\x9b2J"),
+        ("\u202eevil\u2066\u200b\ufeff\x00\x08", "\\u202eevil\\u2066\\u200b\\ufeff\\x00\\x08"),
+        ("a\tb", "a b"),
+        ("数据\u3000用途  two spaces", "数据\u3000用途  two spaces"),
+    ],
+)
+def test_a_text_stays_on_its_line(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+    assert one_line(shown) == shown

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from audit.events import EventKind
+from cli.layout import Column
 from cli.main import main
-from cli.output import print_json
+from cli.output import err, out, print_error, print_grid, print_json, print_line
 from cli.story import Story, in_short, in_words
 from cli.summary import VALIDATION, risk_lines
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 from core.settings import Settings
 from core.store import SqliteStore, Write
 from pipeline.home import Home
@@ -369,3 +370,36 @@ def test_on_a_terminal_of_80_columns_no_line_is_longer(hall: Path) -> None:
     assert text != "\n".join(plain)
     assert "segment" in "".join(plain)
     assert [line for line in plain if len(line) > 80 and " /" not in line] == []
+
+
+EVIL = "To plan.\nterritory CN only\r\x1b[2J\x1b[8m\x9b1A\u202e\u2066\u200b\ufeff\x07\x00"
+
+
+def test_who_wrote_a_text_writes_no_line_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The purpose of a contract comes from the other party, and is read here before it's signed."""
+    capsys.readouterr()
+    print_line("purpose", EVIL)
+    print_line("purpose", EVIL, console=err)
+    print_grid([Column(EVIL)], [[EVIL]])
+    out.print(f"\n{EVIL}", markup=False)
+    err.print(f"{EVIL}: {EVIL}", markup=False)
+    print_error(UsageError(EVIL, where=EVIL, remedy=EVIL))
+    got = capsys.readouterr()
+    for text in (got.out, got.err):
+        assert [letter for letter in text if not letter.isprintable() and letter != "\n"] == []
+    assert "To plan. territory CN only \\x1b[2J\\x1b[8m\\x9b1A\\u202e\\u2066\\u200b\\ufeff" in got.out
+    assert len(got.out.splitlines()) == 5
+    assert [line.split()[0] for line in got.err.splitlines()] == [
+        "purpose", "To", "UsageError", "territory", "where", "remedy",
+    ]  # fmt: skip
+
+
+def test_a_purpose_writes_no_line_on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.output.width_of", lambda _: 40)
+    print_line("purpose", f"{'word ' * 12}\nterritory CN only")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("purpose   word")
+    assert len(lines) > 2
+    assert all(line.startswith(" " * 10) for line in lines[1:])

@@ -359,7 +359,8 @@ def test_a_window_of_a_contract_that_knows_no_time_is_refused(home: Home, shop: 
 def test_a_contract_that_nobody_signed_moves_nothing(home: Home) -> None:
     with pytest.raises(ContractError, match="nothing unsigned moves data"):
         route.run("small-shop", home=home)
-    assert kinds(home) == []
+    assert kinds(home) == [EventKind.RUN_FAILED]  # that it was refused is kept, and nothing else
+    assert home.ledger.event(0).facts == {"step": "check", "error": "ContractError"}
 
 
 @pytest.mark.signed
@@ -369,7 +370,7 @@ def test_a_contract_out_of_force_moves_nothing(home: Home, shop: Path) -> None:
     signed = kinds(home)
     with pytest.raises(ContractError, match=r"sluiceTerm\.until"):
         route.run("small-shop", home=home)
-    assert kinds(home) == signed
+    assert kinds(home) == [*signed, EventKind.RUN_FAILED]
 
 
 @pytest.mark.signed

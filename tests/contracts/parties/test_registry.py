@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from securesystemslib.signer import Signature
-from tuf.api.metadata import Delegations, Metadata, MetaFile, Role, Root, TargetFile, Targets
+from tuf.api.metadata import Delegations, Metadata, MetaFile, Role, Root, TargetFile, Targets, Timestamp
 
+from contracts.parties import proposal as proposals
+from contracts.parties import registry as reading
 from contracts.parties.holders import HOLDER, tuf_key
 from contracts.parties.memory import KEY, load_remembering
-from contracts.parties.model import Revocation
-from contracts.parties.publish import _freshened, publish
+from contracts.parties.model import Parties, Revocation
+from contracts.parties.publish import _freshened, publish, read_lapsed, renew
 from contracts.parties.record import write_parties
 from contracts.parties.registry import Known, Registry, load_registry
 from core.algorithms import ED25519, PublicKey
@@ -40,6 +45,15 @@ from .house import (
     Key,
     changed,
 )
+
+
+FIRM_KEY = Key(61).of(FIRM)
+
+
+@pytest.fixture(autouse=True)
+def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of contracts lift the cap."""
+    monkeypatch.setattr(reading, "LONGEST_FRESH", timedelta(days=8))
 
 
 def refused(house: House, match: str, **options: Any) -> IntegrityError:
@@ -133,6 +147,67 @@ def test_an_expired_root_is_refused(house: House) -> None:
     refused(house, "has expired")
 
 
+def test_the_hall_alone_cant_say_that_it_is_the_newest_for_longer_than_a_week(house: House) -> None:
+    """The attack: one timestamp for a hundred years, and a revocation can be kept back until the records expire."""
+    house.publish()
+    assert house.current is not None
+    for name, data in lasting(house, days=36_500).items():
+        (house.folder / name).write_bytes(data)
+    for days in (0, 8, 60, 80):
+        error = refused(house, "it's said to be the newest for longer than 8 days", now=NOON + days * DAY)
+    assert error.where == "metadata/timestamp.json"
+    assert "clock" in error.remedy
+    with pytest.raises(IntegrityError, match="has expired"):
+        house.load(now=NOON + 90 * DAY)
+    house.current = house.lapsed()  # it's mended by the next word that is as short as it must be
+    house.renew()
+    house.load()
+
+
+@pytest.mark.parametrize(("timestamp", "snapshot"), [(9, 7), (7, 9)])
+def test_neither_timestamp_nor_snapshot_lasts_longer(house: House, timestamp: int, snapshot: int) -> None:
+    house.publish()
+    for name, data in lasting(house, days=timestamp, snapshot=snapshot).items():
+        (house.folder / name).write_bytes(data)
+    error = refused(house, "longer than 8 days")
+    assert error.where == f"metadata/{'timestamp' if timestamp == 9 else '2.snapshot'}.json"
+    house.load(now=NOON + DAY)
+
+
+def test_a_clock_a_day_behind_the_halls_reads_it(house: House) -> None:
+    house.publish()
+    house.load(now=NOON - DAY)
+    refused(house, "longer than 8 days", now=NOON - DAY - timedelta(seconds=1))
+
+
+def test_the_hall_cant_publish_what_no_reader_takes(house: House) -> None:
+    house.publish()
+    assert house.current is not None
+    before = (house.folder / "metadata/timestamp.json").read_bytes()
+    with pytest.raises(IntegrityError, match="longer than 8 days"):
+        renew(house.folder, house.current, online=house.online, now=NOON, fresh_days=9)
+    assert (house.folder / "metadata/timestamp.json").read_bytes() == before
+
+
+def lasting(house: House, *, days: int, snapshot: int | None = None) -> dict[str, bytes]:
+    """A timestamp and a snapshot over the records at hand, signed by the hall, for so many days."""
+    assert house.current is not None
+    targets = (house.folder / f"metadata/{house.current.targets.version}.targets.json").read_bytes()
+    version = house.current.targets.version
+    files = dict(_freshened(targets, version, house.online, NOON, house.current, snapshot or days))
+    named = Metadata[Timestamp].from_bytes(files["metadata/timestamp.json"])
+    named.signed.expires = NOON + days * DAY
+    files["metadata/timestamp.json"] = house.write("timestamp.json", named, house.online)
+    return files
+
+
+def test_the_cap_is_as_it_is_shipped() -> None:
+    """Tests of contracts lift it, and not for this one: it's asked in a process of its own."""
+    code = "from contracts.parties import publish, registry as r; print(r.LONGEST_FRESH.days, publish.FRESH_DAYS)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["8", "7"]
+
+
 # Rollback
 
 
@@ -204,7 +279,7 @@ def test_two_roots_of_one_version_are_a_fork(house: House) -> None:
 def test_two_timestamps_of_one_version_leave_the_first_standing(house: House) -> None:
     house.publish()
     known = house.load().known
-    house.forge("timestamp.json", lambda one: setattr(one, "expires", NOON + 300 * DAY), house.online)
+    house.forge("timestamp.json", lambda one: setattr(one, "expires", NOON + 8 * DAY), house.online)
     assert house.load().expires == NOON + 7 * DAY  # the snapshot's
     assert house.load(known=known).known == known
 
@@ -577,6 +652,87 @@ def test_a_memory_comes_back_as_it_was_or_is_refused(house: House, tmp_path: Pat
     store.commit([Write(KEY, b"{}", expected=0)])
     with pytest.raises(StateError):
         load_remembering(house.folder, trusted_root=house.trusted_root, now=NOON, store=store)
+
+
+def taken_back(house: House, records: Any) -> None:
+    """Two holders sign records that no proposal would hold, and the hall publishes them."""
+    with (
+        mock.patch.multiple(proposals, check_follows=lambda *_: None),
+        mock.patch.multiple(reading, check_follows=lambda *_: None),
+    ):
+        house.publish(house.signed(house.proposal(records)))
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        (lambda: RECORDS, "a revocation is undone"),
+        (lambda: changed(RECORDS, PLATFORM, keys=()), "a key is gone"),
+        (lambda: Parties(tuple(one for one in revoked().records if one.party != SHELL)), "the party is gone"),
+        (
+            lambda: changed(
+                revoked(), FIRM, keys=(replace(FIRM_KEY, valid_until=FIRM_KEY.valid_until + DAY),)
+            ),
+            "a key changed its owner or its validity",
+        ),
+    ],
+    ids=["un-revoked", "key-gone", "party-gone", "prolonged"],
+)
+def test_two_holders_cant_take_back_what_a_reader_has_seen(
+    house: House, tmp_path: Path, records: Any, said: str
+) -> None:
+    """The attack: a revoked key is given back its force by records that enough holders signed, in the version after."""
+    store = SqliteStore(tmp_path / "store.db")
+
+    def load() -> Registry:
+        return load_remembering(house.folder, trusted_root=house.trusted_root, now=NOON, store=store)
+
+    house.publish(records=revoked())
+    known = load().known
+    remembered = store.get(KEY)
+    taken_back(house, records())
+    with pytest.raises(IntegrityError, match=said):
+        load()
+    with pytest.raises(IntegrityError, match=said):
+        house.load(known=known)
+    with pytest.raises(IntegrityError, match=said):
+        read_lapsed(house.folder, trusted_root=house.trusted_root, known=known)
+    assert store.get(KEY) == remembered
+    assert house.load().version == 2  # who meets it for the first time can't know
+
+
+def test_what_is_added_is_taken_and_held_against_what_comes_later(house: House, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+
+    def load() -> Registry:
+        return load_remembering(house.folder, trusted_root=house.trusted_root, now=NOON, store=store)
+
+    house.publish()
+    load()
+    house.publish(records=revoked())
+    assert load().parties == revoked()
+    house.renew()
+    load()
+    taken_back(house, RECORDS)
+    with pytest.raises(IntegrityError, match="a revocation is undone"):
+        load()
+    house.publish(records=revoked())  # mended by the version after it
+    assert load().version == 4
+
+
+def test_a_memory_from_before_records_were_kept_is_read(house: House, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    house.publish()
+    known = replace(house.load().known, parties=None)
+    data = known.to_bytes()
+    assert set(json.loads(data)) == {"version", "rootVersion", "rootDigest", "timestamp", "snapshot"}
+    assert Known.parse(data) == known
+    store.commit([Write(KEY, data, expected=0)])
+    registry = load_remembering(house.folder, trusted_root=house.trusted_root, now=NOON, store=store)
+    entry = store.get(KEY)
+    assert entry is not None
+    assert Known.parse(entry.value) == registry.known
+    assert registry.known.parties == write_parties(RECORDS)
 
 
 def test_another_that_saw_more_meanwhile_is_heard(house: House, tmp_path: Path) -> None:
