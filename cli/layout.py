@@ -53,7 +53,7 @@ def one_line(text: str) -> str:
 
     Whoever wrote it can't begin a line of ours with it, nor hide, colour or turn round what stands beside it.
     """
-    return printable(_ENDS.sub(" ", text).strip(" ").replace("\t", " "))
+    return printable(_ENDS.sub(" ", text).replace("\t", " ").rstrip(" "))
 
 
 def grid(

@@ -35,6 +35,7 @@ out = _Plain(highlight=False, soft_wrap=True, emoji=False)
 err = _Plain(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _LABEL = 10
+_SEVERAL_LINES = ("\nLINE ", "It last said:\n  ")
 
 
 def program() -> str:
@@ -64,7 +65,7 @@ def print_line(
     label: str, text: str, *, console: Console = out, indent: str = "", style: str = "dim"
 ) -> None:
     """`label     text`, on a terminal with the text's further lines under its first. The text may be anybody's."""
-    width, text = width_of(console), one_line(text)
+    width, text = width_of(console), one_line(text).lstrip(" ")
     lines = [text] if width is None else folded(text, max(width - len(indent) - _LABEL, 20), whole_words=True)
     for number, line in enumerate(lines):
         console.print(f"{indent}[{style}]{'' if number else label:<{_LABEL}}[/]{escape(line)}")
@@ -118,7 +119,7 @@ def print_error(error: SluiceError, *, as_json: bool = False) -> None:
         print_json(error_json(error))
         return
     kind, width = type(error).__name__, width_of(err)
-    for number, line in enumerate(error.what.splitlines()):
+    for number, line in enumerate(map(one_line, _lines(error))):
         # The name of the error counts as a word of the first line.
         whole = f"{kind} {line}" if number == 0 else line
         drawn = line.strip(" ^") == "" or line.startswith("LINE ")  # a caret under a place in the SQL
@@ -130,6 +131,14 @@ def print_error(error: SluiceError, *, as_json: bool = False) -> None:
     for label, text in (("where", error.where), ("remedy", error.remedy)):
         if text:
             print_line(label, text, console=err, indent="  ")
+
+
+def _lines(error: SluiceError) -> list[str]:
+    """What happened, in the lines it's told in: one, but for problems, a place in the SQL, and what Airflow said."""
+    problems = _problems(error)
+    if problems:
+        return [error.what.partition("\n")[0], *map(str, problems)]
+    return error.what.splitlines() if any(each in error.what for each in _SEVERAL_LINES) else [error.what]
 
 
 def _problems(error: SluiceError) -> list[Problem]:

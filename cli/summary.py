@@ -34,8 +34,9 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
         )
     title = f"{release.contract_id} {release.contract_version}"
     out.print(
-        f"\n[bold]{escape(title)}[/]  release [bold]{release.release}[/]  {release.published_at:%Y-%m-%d %H:%M} UTC\n"
+        f"\n[bold]{escape(title)}[/]  release [bold]{release.release}[/]  {release.published_at:%Y-%m-%d %H:%M} UTC"
     )
+    out.print()
     print_grid(
         [
             Column("table"),

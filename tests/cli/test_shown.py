@@ -390,7 +390,7 @@ def test_who_wrote_a_text_writes_no_line_of_ours(capsys: pytest.CaptureFixture[s
     assert "To plan. territory CN only \\x1b[2J\\x1b[8m\\x9b1A\\u202e\\u2066\\u200b\\ufeff" in got.out
     assert len(got.out.splitlines()) == 5
     assert [line.split()[0] for line in got.err.splitlines()] == [
-        "purpose", "To", "UsageError", "territory", "where", "remedy",
+        "purpose", "To", "UsageError", "where", "remedy",
     ]  # fmt: skip
 
 
