@@ -54,6 +54,10 @@ class Withheld:
     since: datetime
     deleted: bool = False
 
+    def as_json(self) -> dict[str, object]:
+        """What a release's JSON says of it."""
+        return {"withheld": self.why, "withheld_since": self.since.isoformat(), "deleted": self.deleted}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Sealed):
@@ -85,5 +89,5 @@ class Release(Sealed):
             ],
             "receipt": self.receipt,
             "published_at": self.published_at.isoformat(),
-            **({"withheld": self.withheld.why} if self.withheld else {}),
+            **(self.withheld.as_json() if self.withheld else {}),
         }

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cli.agreed import (
+    ending,
+    how_it_stands,
+    next_step,
+    save_documents,
+    show_terms,
+    standing_of,
+    state_json,
+    tell,
+    terms_in_words,
+)
 from cli.layout import Column
-from cli.output import err, out, print_grid, print_json, print_line, problem_json, program
+from cli.output import err, out, print_grid, print_json, print_line
 from contracts.agreement.message import offer_document
 from contracts.agreement.sheet import read_sheet
-from contracts.agreement.vocabulary import DELETE
-from contracts.agreement.words import facts_in_words, in_words
-from contracts.life.dossier import MAX_DOSSIER_BYTES, Dossier
-from contracts.life.negotiation import Act, Phase, Side, sign_act, what_is_next
-from contracts.life.saying import Saying
-from contracts.life.state import ContractState, Standing, Turn
+from contracts.life.dossier import MAX_DOSSIER_BYTES
+from contracts.life.negotiation import Act, Side, sign_act, what_is_next
+from contracts.life.state import Standing, Turn
 from contracts.problems import Problem
 from contracts.sharing import check_shareable
-from core.digest import canonical
-from core.errors import ContractError, ExitCode, SluiceError, UsageError
-from core.files import write_whole
+from core.errors import ContractError, ExitCode, UsageError
 from core.ids import uuid_of
 from pipeline.agreements.desk import Desk, OnDesk
-from pipeline.agreements.effects import Settled, show_or_withhold
 from pipeline.agreements.keyfile import read_bounded
 from pipeline.agreements.seat import Seat, take_seat
-from pipeline.agreements.standing import Stands, standings
+from pipeline.agreements.standing import standings
 from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
 
@@ -55,9 +58,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words; both
 
 _SIGNS = (Act.AGREE, Act.VERIFY)
 _OPEN = (Standing.NEGOTIATED,)
-_TOLD = {Turn.SUSPEND: "suspended", Turn.RESUME: "resumed", Turn.TERMINATE: "terminated"}
 _CONCLUDED = (Standing.IN_FORCE, Standing.SUSPENDED, Standing.AHEAD)
-_FILE_SUFFIX = ".dossier.json"
 
 
 @app.command()
@@ -80,7 +81,7 @@ def offer(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.PROVIDER, assigner=seat.party, assignee=_party(to))
-    _tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
+    tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
 
 
 @app.command()
@@ -102,7 +103,7 @@ def request(
     desk = Desk(home)
     seat = take_seat(home, desk.registry.parties, who)
     made = _put_forward(desk, seat, contract, terms, Side.CONSUMER, assigner=_party(of), assignee=seat.party)
-    _tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
+    tell(home, made, seat, out_file, as_json=json, lacks=_lacks(contract, terms, home))
 
 
 @app.command()
@@ -129,7 +130,7 @@ def counter(
     text = _bytes(contract) if contract else now.dossier.contract
     sheet = offer_document(read_sheet(terms), offer_id=_offer_id(now.made.id, len(now.made.said)))
     made = desk.counter(now.made.id, text, sheet, side=seat.side(now.made), signer=seat.signer)
-    _tell(home, made, seat, out_file, as_json=json)
+    tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
@@ -142,7 +143,7 @@ def take(ref: Annotated[Path, typer.Argument(metavar="FILE")], json: Json = Fals
     """
     home = Home.open()
     made = _take(Desk(home), ref)
-    _tell(home, made, None, None, as_json=json)
+    tell(home, made, None, None, as_json=json)
 
 
 @app.command()
@@ -163,12 +164,12 @@ def sign(ref: Ref, who: Who = "", out_file: Out = None, yes: Yes = False, json: 
     side = seat.side(now.made)
     act = sign_act(now.made.phase, side)
     if act is not None and not yes and not json:
-        _show(now, desk)
+        show_terms(now, desk)
         what = "Sign this contract" if act in _SIGNS else f"{str(act).capitalize()} it"
         if not typer.confirm(f"{what} as {seat.party}?", err=True):
             raise typer.Exit(ExitCode.REFUSED)
     made = desk.sign(now.made.id, side=side, signer=seat.signer)
-    _tell(home, made, seat, out_file, as_json=json)
+    tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command()
@@ -207,10 +208,10 @@ def terminate(
     desk = Desk(home)
     now = _find(desk, home, ref, *_CONCLUDED)
     seat = take_seat(home, desk.registry.parties, who)
-    if not yes and not json and not typer.confirm(_ending(now, home, seat), err=True):
+    if not yes and not json and not typer.confirm(ending(now, home, seat), err=True):
         raise typer.Exit(ExitCode.REFUSED)
     made = desk.end(now.made.id, side=seat.side(now.made), signer=seat.signer, reason=reason)
-    _tell(home, made, seat, out_file, as_json=json)
+    tell(home, made, seat, out_file, as_json=json)
 
 
 @app.command("list")
@@ -224,7 +225,7 @@ def list_contracts(json: Json = False) -> None:
     """
     found = standings(Home.open())
     if json:
-        print_json([_as_json(each) for each in found])
+        print_json([state_json(each) for each in found])
         return
     if not found:
         out.print("No contract was negotiated here. `sluice contract offer` or `request` begins one.")
@@ -243,7 +244,7 @@ def list_contracts(json: Json = False) -> None:
                 each.state.contract_id,
                 each.state.version,
                 each.kept.made.assignee.removeprefix("urn:uscc:") if each.kept else "",
-                _stands(each.state),
+                how_it_stands(each.state),
                 f"{each.state.since:%Y-%m-%d %H:%M}",
                 each.state.negotiation[:8],
             ]
@@ -275,25 +276,29 @@ def show(
     home = Home.open()
     desk = Desk(home)
     now = _look(desk, home, ref)
-    stands = _standing(home, now)
+    stands = standing_of(home, now)
     if save is not None:
-        _save(now, save)
+        save_documents(now, save)
     if json:
         print_json(
             {
                 **(
-                    _as_json(stands) if stands else {"negotiation": now.made.id, "phase": str(now.made.phase)}
+                    state_json(stands)
+                    if stands
+                    else {"negotiation": now.made.id, "phase": str(now.made.phase)}
                 ),
-                "terms": [{"what": label, "says": said} for label, said in _words(now, desk)],
+                "terms": [{"what": label, "says": said} for label, said in terms_in_words(now, desk)],
                 "file": str(now.path),
             }
         )
         return
-    _show(now, desk)
+    show_terms(now, desk)
     if stands:
         where = ", in this hall's log" if Path(ref).exists() else ""
-        print_line("stands", f"{_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC{where}")
-    print_line("next", _next(now, stands))
+        print_line(
+            "stands", f"{how_it_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC{where}"
+        )
+    print_line("next", next_step(now, stands))
 
 
 @app.command()
@@ -343,47 +348,13 @@ def verify(ref: Ref, json: Json = False) -> None:
     )
 
 
-def _save(now: OnDesk, folder: Path) -> None:
-    """Contract, agreement and envelope as files of their own, for who reads them to the letter or checks them with other tools."""
-    files = {f"{now.contract.id}.odcs.yaml": now.dossier.contract}
-    if now.made.document is not None:
-        files["agreement.json"] = canonical(dict(now.made.document))
-    if now.dossier.signatures is not None:
-        files["signatures.dsse.json"] = canonical(now.dossier.signatures.as_json())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            write_whole(folder / name, data)
-    except OSError as error:
-        raise UsageError(
-            f"The documents can't be written ({error.strerror or type(error).__name__}).",
-            where=str(folder),
-            remedy="Name another folder.",
-        ) from None
-
-
 def _turn(ref: str, what: Turn, who: str, reason: str, out_file: Path | None, *, as_json: bool) -> None:
     home = Home.open()
     desk = Desk(home)
     now = _find(desk, home, ref, *_CONCLUDED)
     seat = take_seat(home, desk.registry.parties, who)
     made = desk.turn(now.made.id, what, side=seat.side(now.made), signer=seat.signer, reason=reason)
-    _tell(home, made, seat, out_file, as_json=as_json)
-
-
-def _ending(now: OnDesk, home: Home, seat: Seat) -> str:
-    """The question before an end: what ends, with whom, and what goes with it."""
-    made = now.made
-    what = "contract" if made.phase is Phase.FINALIZED else "negotiation"
-    about = f"the {what} {made.contract_id} {made.contract_version} with {made.party(seat.side(made).other)}"
-    count = sum(each.contract_digest == made.contract_digest for each in home.catalog.releases(all=True))
-    duty = made.agreement is not None and any(each.duty == DELETE for each in made.agreement.obligations)
-    after = (
-        f" Its {count} release{'s are' if count != 1 else ' is'} withheld{', then deleted' if duty else ''}."
-        if count
-        else ""
-    )
-    return f"End {about} for good?{after}"
+    tell(home, made, seat, out_file, as_json=as_json)
 
 
 def _put_forward(
@@ -453,138 +424,3 @@ def _named(home: Home, ref: str, *wanted: Standing) -> str:
             f"Several negotiations about {ref} could be meant.", remedy=f"Name one of them: {listed}."
         )
     return (fitting or of)[-1].negotiation
-
-
-def _standing(home: Home, now: OnDesk) -> Stands | None:
-    found = standings(home, now.made.contract_id)
-    return next((each for each in found if each.state.negotiation == now.made.id), None)
-
-
-def _words(now: OnDesk, desk: Desk) -> list[tuple[str, str]]:
-    agreement = now.made.agreement or desk.proposed(now)
-    return list(in_words(agreement, desk.registry.parties))
-
-
-def _show(now: OnDesk, desk: Desk) -> None:
-    contract = now.contract
-    print_line("contract", f"{contract.id} {contract.version}: {contract.name}")
-    if contract.purpose:
-        print_line("purpose", contract.purpose)
-    for label, said in (*facts_in_words(contract), *_words(now, desk)):
-        print_line(label, said)
-    for each in (*now.made.turns(Side.PROVIDER), *now.made.turns(Side.CONSUMER)):
-        reason = str(each.saying.message.get("reason", ""))
-        what = f"{_TOLD[Turn(each.saying.act)]} by the {each.saying.side}"
-        print_line("told", f"{what}: {reason}" if reason else what)
-    print_line("digest", f"sha256 {now.made.contract_digest}")
-
-
-def _stands(state: ContractState) -> str:
-    if state.standing is Standing.NEGOTIATED:
-        return f"negotiated, {state.phase}"
-    if state.standing is Standing.SUSPENDED:
-        return f"suspended by the {' and the '.join(sorted(map(str, state.suspended_by)))}"
-    return f"terminated by the {state.by}" if state.standing is Standing.TERMINATED else str(state.standing)
-
-
-def _next(now: OnDesk, stands: Stands | None) -> str:
-    """Who may do what now."""
-    standing = stands.state.standing if stands is not None and now.made.phase is Phase.FINALIZED else None
-    if standing in (Standing.TERMINATED, Standing.EXPIRED, Standing.SUPERSEDED):
-        return "It is over: what holds is a later version, or one that you negotiate anew."
-    if standing is Standing.SUSPENDED:
-        return "Who suspended it resumes it: `sluice contract resume`."
-    return what_is_next(now.made.phase)
-
-
-def _as_json(each: Stands) -> dict[str, Any]:
-    state = each.state
-    return {
-        "contract": state.contract_id,
-        "version": state.version,
-        "negotiation": state.negotiation,
-        "phase": str(state.phase),
-        "standing": str(state.standing),
-        "since": state.since.isoformat(),
-        "contract_digest": state.contract_digest,
-        "agreement_digest": state.agreement or None,
-        "assigner": each.kept.made.assigner if each.kept else None,
-        "assignee": each.kept.made.assignee if each.kept else None,
-        "suspended_by": sorted(str(side) for side in state.suspended_by),
-        "trouble": each.trouble or None,
-    }
-
-
-def _tell(
-    home: Home,
-    made: OnDesk,
-    seat: Seat | None,
-    out_file: Path | None,
-    *,
-    as_json: bool,
-    lacks: Sequence[Problem] = (),
-) -> None:
-    """Where it stands now, the file for the other party, and what it means for releases. lacks: what keeps it from being shared."""
-    file = made.path
-    if seat is not None:
-        file = out_file or _file_for(made)
-        try:
-            shutil.copyfile(made.path, file)
-            file.chmod(0o600)
-        except OSError as error:
-            raise UsageError(
-                f"The file for the other party can't be written ({error.strerror}).",
-                where=str(file),
-                remedy=f"Name another place with --out; what was said is kept in {made.path}.",
-            ) from None
-    try:
-        done = show_or_withhold(home, made.made.contract_id)
-    except SluiceError as error:  # the word is said and kept; the daily round does the rest
-        done = Settled()
-        err.print(f"Releases are left to `{program()} housekeeping`: {error}", markup=False)
-    stands = _standing(home, made)
-    if as_json:
-        print_json(
-            {
-                "contract": made.made.contract_id,
-                "version": made.made.contract_version,
-                "negotiation": made.made.id,
-                "phase": str(made.made.phase),
-                "standing": str(stands.state.standing) if stands else None,
-                "file": str(file),
-                "withheld": list(done.withheld),
-                "shown": list(done.shown),
-                **({"findings": [problem_json(each) for each in lacks]} if lacks else {}),
-            }
-        )
-        return
-    name = f"{made.made.contract_id} {made.made.contract_version}"
-    how = _stands(stands.state) if stands and made.made.phase is Phase.FINALIZED else str(made.made.phase)
-    print_line("good", f"{name} is {how}", style="bold green")
-    if made.made.phase is Phase.AGREED:
-        print_line("note", "one party has signed: it binds nobody before both have")
-    for problem in lacks:
-        print_line("lacks", str(problem), style="bold yellow")
-    if lacks:
-        print_line("note", "signed as it is, no door opens: mend it, and counter")
-    for label in ("withheld", "shown"):
-        for release in getattr(done, label):
-            print_line(label, release)
-    if seat is None:
-        print_line("next", _next(made, stands))
-        return
-    over = made.made.phase in (Phase.FINALIZED, Phase.TERMINATED)
-    print_line("send", f"{file} to {made.made.party(seat.side(made.made).other)}")
-    print_line("then", f"they run `sluice contract {'take' if over else 'sign'} {file.name}`")
-
-
-def _file_for(made: OnDesk) -> Path:
-    """Where the file for the other party goes: never over the file of another negotiation."""
-    file = Path(f"{made.made.contract_id}{_FILE_SUFFIX}")
-    try:
-        theirs = Saying.read(Dossier.parse(read_bounded(file, MAX_DOSSIER_BYTES)).sayings[0]).negotiation
-    except (SluiceError, IndexError):
-        theirs = made.made.id if not file.exists() else ""
-    return (
-        file if theirs == made.made.id else Path(f"{made.made.contract_id}-{made.made.id[:8]}{_FILE_SUFFIX}")
-    )

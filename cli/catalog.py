@@ -41,15 +41,17 @@ def list_releases(
       sluice catalog list --all --json
     """
     if not Settings.from_env().database.is_file():  # looking makes no hall
-        releases: tuple[Release, ...] = ()
+        known: tuple[Release, ...] = ()
+        releases = known
     else:
         home = Home.open(create=False)
-        releases = home.catalog.releases(all=all)
+        known = home.catalog.releases(all=True)
+        releases = known if all else home.catalog.releases()
     if json:
         print_json([release.as_json() for release in releases])
         return
     if not releases:
-        out.print("Nothing is published yet. Try: sluice run grocery-demand")
+        out.print(_withheld(known) or "Nothing is published yet. Try: sluice run grocery-demand")
         return
     windows = [_window(release, home) for release in releases]
     columns = [
@@ -59,16 +61,16 @@ def list_releases(
         Column("rows", number=True),
         Column("published"),
     ]
+    states = [_state(release) for release in releases]
+    said = {"withheld": states, "window": windows}
+    told = {name: values for name, values in said.items() if any(values)}  # a column only where it says something
     rows = []
-    for release, window in zip(releases, windows, strict=True):
+    for place, release in enumerate(releases):
+        once = [f"{release.published_at:%Y-%m-%d %H:%M}", *(values[place] for values in told.values())]
         for number, table in enumerate(release.tables):
-            once = [f"{release.published_at:%Y-%m-%d %H:%M}", window] if number == 0 else ["", ""]
-            name = release.release if number == 0 else ""
-            rows.append([name, table.name, str(table.version), f"{table.rows:,}", *once])
-    if any(windows):
-        print_grid([*columns, Column("window")], rows)
-    else:
-        print_grid(columns, [row[:-1] for row in rows])
+            name, last = (release.release, once) if number == 0 else ("", [""] * len(once))
+            rows.append([name, table.name, str(table.version), f"{table.rows:,}", *last])
+    print_grid([*columns, *map(Column, told)], rows)
 
 
 @app.command()
@@ -88,13 +90,20 @@ def show(
     known = home.catalog.releases(all=True)
     current = home.catalog.releases()
     found = next((each for each in known if each.release == release), None) or next(
-        (each for each in current if release in {each.contract_id, slug(each.contract_id)}), None
+        # The current one; where there is none, the newest of those that are withheld.
+        (each for each in (*current, *reversed(known)) if release in {each.contract_id, slug(each.contract_id)}),
+        None,
     )
     if found is None:
-        raise UsageError(f"No release is called {release}.", remedy=_there_are(current))
+        raise UsageError(f"No release is called {release}.", remedy=_there_are(current, known))
     if json:
         report = as_json(disclosure(found, home))
-        told = {**found.as_json(), "current": current_of(found, home).release, **story(found, home).as_json()}
+        now = current_of(found, home)
+        told = {
+            **found.as_json(),
+            "current": now.release if now else None,
+            **story(found, home).as_json(),
+        }
         print_json({**told, "report": report})
     else:
         summarize(found, home)
@@ -144,10 +153,25 @@ def _window(release: Release, home: Home) -> str:
     return in_short(window) if window else ""
 
 
-def _there_are(current: Sequence[Release]) -> str:
+def _state(release: Release) -> str:
+    """Why nobody is shown it, in a word or two; "" for one that is shown."""
+    if release.withheld is None:
+        return ""
+    return release.withheld.why + (", deleted" if release.withheld.deleted else "")
+
+
+def _withheld(known: Sequence[Release]) -> str:
+    """What is said where no release is shown; "" when there was never one."""
+    if not known:
+        return ""
+    count = f"{len(known):,} releases are" if len(known) != 1 else "1 release is"
+    return f"Nothing is shown: {count} withheld; `sluice catalog list --all` names {'them' if len(known) != 1 else 'it'}."
+
+
+def _there_are(current: Sequence[Release], known: Sequence[Release]) -> str:
     names = ", ".join(each.release for each in current[:_MOST_NAMES])
     if not names:
-        return "Nothing is published yet; `sluice run` publishes."
+        return _withheld(known) or "Nothing is published yet; `sluice run` publishes."
     more = f", and {len(current) - _MOST_NAMES} more" if len(current) > _MOST_NAMES else ""
     return f"Current ones: {names}{more}. See `sluice catalog list --all`."
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from catalog.release import Release
+from catalog.release import Release, Withheld
 from cli.layout import Column
 from cli.output import out, print_grid, print_line, program
 from cli.story import Story, in_words, story
@@ -27,7 +27,8 @@ _MUCH_LOST = 0.5  # normalised certainty penalty
 def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     """Prints the summary of a release. new: whether this run published it (None: nobody asked)."""
     made, report, current = story(release, home), disclosure(release, home), current_of(release, home)
-    is_current = current.release == release.release
+    held = release.withheld
+    is_current = held is None and (current is None or current.release == release.release)
     if new is False:
         out.print(
             f"[bold yellow]nothing new[/]: {release.release} was published before; nothing was published twice."
@@ -56,7 +57,7 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     )
     out.print()
     lines = risk_lines(report, made)
-    if not is_current:
+    if current is not None and not is_current:
         lines.insert(
             0,
             ("current", f"not this one: {current.release}, since {current.published_at:%Y-%m-%d %H:%M} UTC"),
@@ -67,31 +68,47 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
         rules = "1 rule" if made.failed_warnings == 1 else f"{made.failed_warnings:,} rules"
         where = home.catalog.documents(release.release).get(VALIDATION)
         lines.append(("warnings", f"{rules} of severity warning failed{f', see {where}' if where else ''}"))
-    lines += [("receipt", release.receipt), ("lies in", str(home.settings.catalog))]
+    lines.append(("receipt", release.receipt))
+    if held is None or not held.deleted:
+        lines.append(("lies in", str(home.settings.catalog)))
+    if held is not None:
+        lines.insert(0, _withheld(held))
     if any(made.quarantined.values()):
         lines.append(
             ("set aside", "raw rows, for the platform's own engineer only: `sluice quarantine list`")
         )
     for label, text in lines:
         print_line(label, text)
+    out.print("\nNext:")
+    for words in _next(release, report, is_current=is_current):
+        out.print(f"  {escape(' '.join([program(), *words]))}")
+
+
+def _withheld(held: Withheld) -> tuple[str, str]:
+    since = f"{held.why} since {held.since:%Y-%m-%d %H:%M} UTC"
+    if held.deleted:
+        return "deleted", f"its files are gone for good; {since}"
+    return "withheld", f"{since}: no reader is shown it"
+
+
+def _next(release: Release, report: Mapping[str, Any], *, is_current: bool) -> list[tuple[str, ...]]:
+    """The commands that go on from here."""
+    if release.withheld is not None:  # no query reads it
+        return [("contract", "show", shlex.quote(release.contract_id)), ("audit", "verify")]
     about = next(
         (table.name for table in release.tables if table.name in report["cells"]), release.tables[0].name
     )
     schema = slug(release.contract_id) if is_current else release.release
-    out.print("\nNext:")
-    for words in (
+    return [
         ("catalog", "show", shlex.quote(release.contract_id if is_current else release.release)),
         ("catalog", "query", _in_shell(f"FROM {schema}.{_in_sql(about)} LIMIT 5")),
         ("audit", "verify"),
-    ):
-        out.print(f"  {escape(' '.join([program(), *words]))}")
+    ]
 
 
-def current_of(release: Release, home: Home) -> Release:
-    """The current release of the contract that `release` belongs to."""
-    return next(
-        (each for each in home.catalog.releases() if each.contract_id == release.contract_id), release
-    )
+def current_of(release: Release, home: Home) -> Release | None:
+    """The current release of the contract that `release` belongs to; None while all of them are withheld."""
+    return next((each for each in home.catalog.releases() if each.contract_id == release.contract_id), None)
 
 
 def disclosure(release: Release, home: Home) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from audit.events import EventKind
+from catalog.release import Withheld
 from cli.layout import Column
 from cli.main import main
 from cli.output import err, out, print_error, print_grid, print_json, print_line
@@ -403,3 +405,76 @@ def test_a_purpose_writes_no_line_on_a_terminal(
     assert lines[0].startswith("purpose   word")
     assert len(lines) > 2
     assert all(line.startswith(" " * 10) for line in lines[1:])
+
+
+SINCE = dt.datetime(2026, 5, 4, 9, 30, tzinfo=dt.UTC)
+
+
+def withhold(why: dict[str, str]) -> None:
+    held = {name: Withheld(why=word, since=SINCE) for name, word in why.items()}
+    Home.open().catalog.withhold("small-shop", held)
+
+
+def test_what_is_withheld_is_not_called_unpublished(
+    own_hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, current = names(capsys)
+    withhold({earlier: "superseded"})
+    assert current in said(capsys, "catalog", "list")[0]
+    withhold({current: "suspended"})
+    out, _ = said(capsys, "catalog", "list")
+    assert out == "Nothing is shown: 2 releases are withheld; `sluice catalog list --all` names them.\n"
+    assert told(capsys, "catalog", "list") == []
+    error = told(capsys, "catalog", "show", "nobody", code=ExitCode.USAGE)
+    assert error["remedy"] == "Nothing is shown: 2 releases are withheld; `sluice catalog list --all` names them."
+
+
+def test_the_list_of_all_says_what_is_withheld_and_what_is_gone(
+    own_hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, current = names(capsys)
+    assert "withheld" not in said(capsys, "catalog", "list", "--all")[0]
+    withhold({earlier: "superseded"})
+    rows = said(capsys, "catalog", "list", "--all")[0].splitlines()
+    assert "withheld" in rows[0].split()
+    assert [f"  {word}" in row for row in rows[1:] for word in ["superseded"]] == [True, False, False, False]
+    assert "withheld" not in said(capsys, "catalog", "list")[0]
+    Home.open().catalog.delete(earlier)
+    assert "  superseded, deleted  " in said(capsys, "catalog", "list", "--all")[0].splitlines()[1]
+    listed = told(capsys, "catalog", "list", "--all")
+    assert [each.get("withheld") for each in listed] == ["superseded", None]
+    assert [each.get("withheld_since") for each in listed] == [SINCE.isoformat(), None]
+    assert [each.get("deleted") for each in listed] == [True, None]
+
+
+def test_a_withheld_release_is_shown_to_the_halls_own(
+    own_hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier, current = names(capsys)
+    withhold({earlier: "superseded", current: "suspended"})
+    for name in ("small-shop", "small_shop", current):
+        out, _ = said(capsys, "catalog", "show", name)
+        assert f"release {current}" in out
+        assert "withheld  suspended since 2026-05-04 09:30 UTC: no reader is shown it\n" in out
+        assert "lies in" in out
+        assert "not this one" not in out
+        assert "catalog query" not in out
+        assert "contract show small-shop" in out
+    shown = told(capsys, "catalog", "show", "small-shop")
+    assert (shown["release"], shown["current"]) == (current, None)
+    assert (shown["withheld"], shown["withheld_since"], shown["deleted"]) == (
+        "suspended", SINCE.isoformat(), False,
+    )  # fmt: skip
+
+
+def test_a_deleted_release_lies_nowhere(own_hall: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    earlier, current = names(capsys)
+    withhold({earlier: "superseded", current: "terminated"})
+    Home.open().catalog.delete(current)
+    for name in ("small-shop", current):
+        out, _ = said(capsys, "catalog", "show", name)
+        assert "lies in" not in out
+        assert "deleted   its files are gone for good; terminated since 2026-05-04 09:30 UTC\n" in out
+    assert told(capsys, "catalog", "show", current)["deleted"] is True
+    out, _ = said(capsys, "catalog", "show", earlier)
+    assert "lies in" in out
