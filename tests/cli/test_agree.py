@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from cli.main import main
 from contracts.agreement.values import Grade
+from core.digest import document_digest
 from core.errors import ExitCode
 from core.settings import Settings
 from pipeline.agreements.parties import Firm, demo_parties
@@ -276,3 +278,87 @@ def test_housekeeping_does_what_is_due(
         }
     assert main(["housekeeping"]) == 0
     assert "nothing was due" in capsys.readouterr().out
+
+
+def test_an_id_means_what_the_command_is_about(town: Town) -> None:
+    """A contract in force beside a new version that is being negotiated: neither is taken for the other."""
+    town.conclude()
+    second = town.write("v2.odcs.yaml", GOODS.replace("version: 1.0.0", "version: 2.0.0"))
+    offered = town.told("platform", "offer", second, "--to", FIRM, "--terms", "terms.yaml")
+    assert (
+        offered["file"] == f"goods-list-{offered['negotiation'][:8]}.dossier.json"
+    )  # the other's file stays
+    assert town.told("platform", "suspend", "goods-list")["version"] == "1.0.0"
+    assert town.told("platform", "resume", "goods-list")["standing"] == "in force"
+    assert town.told("firm", "sign", offered["file"])["phase"] == "ACCEPTED"
+    assert town.told("firm", "terminate", "goods-list")["version"] == "1.0.0"
+    third = town.write("v3.odcs.yaml", GOODS.replace("version: 1.0.0", "version: 3.0.0"))
+    town.said("platform", "offer", third, "--to", FIRM, "--terms", "terms.yaml")
+    several = town.told("platform", "sign", "goods-list", code=ExitCode.USAGE)
+    assert several["what"] == "Several negotiations about goods-list could be meant."
+    assert f"{offered['negotiation'][:8]} (version 2.0.0)" in several["remedy"]
+
+
+def test_the_end_of_a_contract_is_asked_for_by_its_name(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.conclude()
+    asked: list[str] = []
+
+    def no(question: str, **_: object) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr("typer.confirm", no)
+    town.said("platform", "terminate", "goods-list", code=ExitCode.REFUSED)
+    assert asked == [f"End the contract goods-list 1.0.0 with urn:uscc:{FIRM} for good?"]
+    assert town.told("platform", "list")[0]["standing"] == "in force"
+
+
+def test_who_stopped_it_and_why_is_shown_in_both_halls(town: Town) -> None:
+    file = town.conclude()
+    said = town.said("firm", "suspend", "goods-list", "--reason", "an audit\nis under way")
+    assert said.splitlines()[0] == "good      goods-list 1.0.0 is suspended by the consumer"
+    assert "contract take goods-list.dossier.json" in said
+    assert "is suspended by the consumer" in town.said("platform", "take", file)
+    for hall in ("firm", "platform"):
+        shown = town.said(hall, "show", "goods-list")
+        assert "told      suspended by the consumer: an audit" in shown
+        assert "\nis under way" not in shown
+        assert "next      Who suspended it resumes it" in shown
+    error = town.told("platform", "resume", "goods-list", code=ExitCode.REFUSED)
+    assert "only who suspended it resumes it" in error["what"]
+    ended = town.said("firm", "terminate", "goods-list", "--yes")
+    assert "goods-list 1.0.0 is terminated by the consumer" in ended
+    assert "It is over" in town.said("firm", "show", "goods-list")
+
+
+def test_both_documents_are_there_to_the_letter(town: Town) -> None:
+    file = town.offer()
+    town.said("firm", "show", file, "--save", "offered")
+    assert sorted(path.name for path in (town.folder / "offered").iterdir()) == ["goods-list.odcs.yaml"]
+    for hall in ("firm", "platform", "firm", "platform"):
+        town.said(hall, "sign", file, "--yes")
+    town.said("firm", "show", file, "--save", "signed")
+    folder = town.folder / "signed"
+    assert (folder / "goods-list.odcs.yaml").read_text(encoding="utf-8") == GOODS
+    statement = json.loads(b64decode(json.loads((folder / "signatures.dsse.json").read_bytes())["payload"]))
+    agreement = document_digest(json.loads((folder / "agreement.json").read_bytes()))
+    assert agreement in {subject["digest"]["sha256"] for subject in statement["subject"]}
+
+
+def test_what_would_keep_the_door_shut_is_told_when_it_is_offered(town: Town) -> None:
+    town.write(
+        "goods.odcs.yaml", GOODS.replace("{property: sluiceGrade, value: general}", "{property: x, value: y}")
+    )
+    found = town.told("platform", "offer", "goods.odcs.yaml", "--to", FIRM, "--terms", "terms.yaml")
+    assert found["phase"] == "OFFERED"
+    assert any("has no grade" in each["what"] for each in found["findings"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("take", "/dev/zero"), ("counter", "goods-list", "--contract", "no.yaml", "--terms", "terms.yaml")],
+)
+def test_a_file_that_is_none_is_refused_in_words(town: Town, words: tuple[str, ...]) -> None:
+    town.offer()
+    code = ExitCode.REFUSED if words[0] == "take" else ExitCode.USAGE
+    assert town.told("platform", *words, code=code)["what"]
