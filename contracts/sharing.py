@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from contracts.agreement.sheet import read_sheet
 from contracts.agreement.vocabulary import Door
 from contracts.model import Contract
 from contracts.odcs import read_contract
-from contracts.problems import Problem, Problems, Where
+from contracts.problems import UNSHAREABLE, Problem, Problems, Where
 from contracts.regimes.finding import Facts, Finding, Headcount, Severity
 from contracts.regimes.rules import findings
 from contracts.regimes.thresholds import DEFAULT, Thresholds
@@ -117,7 +117,8 @@ def _terms(sheet: Path) -> tuple[Terms | None, tuple[Problem, ...]]:
     except ContractError as error:
         problems = error.facts["problems"]
         assert isinstance(problems, tuple)
-        return None, problems
+        # `malformed` is a verdict on the contract's file alone.
+        return None, tuple(replace(each, kind=UNSHAREABLE) for each in problems)
     offer = {**offer_document(terms, offer_id="urn:sluice:sheet"), "@type": "Agreement"}
     agreement = read_agreement(agreement_message(offer, provider_pid="urn:a", consumer_pid="urn:b"))
     return terms, tuple(

@@ -81,6 +81,17 @@ def advance(phase: Phase | None, act: Act, by: Side) -> Phase:
     return after
 
 
+# As people say it: to agree and to verify is to sign.
+_WORDS = {
+    Act.REQUEST: "ask for other terms",
+    Act.OFFER: "offer other terms",
+    Act.ACCEPT: "accept",
+    Act.AGREE: "sign",
+    Act.VERIFY: "sign",
+    Act.FINALIZE: "finalize",
+}
+
+
 def sign_act(phase: Phase | None, by: Side) -> Act | None:
     """What `by` does to carry the negotiation on as it stands; None when it's the other's turn, or over.
 
@@ -92,7 +103,7 @@ def sign_act(phase: Phase | None, by: Side) -> Act | None:
 
 def what_is_next(phase: Phase | None) -> str:
     """Who may do what now, as a sentence."""
-    doable = [f"the {side} can {act}" for act, side in NEXT[phase] if act is not Act.TERMINATE]
+    doable = [f"the {side} can {_WORDS[act]}" for act, side in NEXT[phase] if act in _WORDS]
     if doable:
         return f"Now {' or '.join(doable)}."
     if phase is Phase.FINALIZED:

@@ -187,7 +187,7 @@ def test_who_has_not_signed_yet_is_told(town: Town) -> None:
     file = town.offer()
     error = town.told("firm", "verify", file, code=ExitCode.REFUSED)
     assert error["what"] == "Both haven't signed: the negotiation is OFFERED."
-    assert error["remedy"] == "Now the consumer can request or the consumer can accept."
+    assert error["remedy"] == "Now the consumer can ask for other terms or the consumer can accept."
 
 
 def test_out_of_turn_and_strangers_are_refused(town: Town) -> None:

@@ -91,6 +91,7 @@ def test_a_sheet_that_lacks_something_is_a_finding_of_its_own(tmp_path: Path, sh
     found = check(tmp_path, declared(CONTRACT), sheet)
     assert not found.ok
     assert {problem.path.name for problem in found.problems} == {"shop.terms.yaml"}
+    assert {problem.kind for problem in found.problems} == {UNSHAREABLE}
     assert words in " ".join(f"{problem.what} {problem.remedy}" for problem in found.problems)
 
 

@@ -87,7 +87,7 @@ def test_a_refusal_says_what_can_be_done() -> None:
     with pytest.raises(ContractError) as caught:
         advance(Phase.OFFERED, Act.FINALIZE, P)
     assert caught.value.what == "The provider can't finalize a contract that is OFFERED."
-    assert caught.value.remedy == "Now the consumer can request or the consumer can accept."
+    assert caught.value.remedy == "Now the consumer can ask for other terms or the consumer can accept."
     assert what_is_next(Phase.FINALIZED).startswith("It is concluded")
     assert what_is_next(Phase.TERMINATED) == "It is over: negotiate anew."
     with pytest.raises(ContractError, match="that is not negotiated yet"):
