@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audit.checkpoint import Checkpoint, open_checkpoint
+from audit.events import Event
 from audit.ledger import (
     CHECKPOINTS,
     HEAD,
@@ -163,7 +164,9 @@ def _check_moments(moments: Iterable[datetime]) -> None:
     latest: datetime | None = None
     for index, moment in enumerate(moments):
         if latest is not None and moment < latest - _CORRECTED:
-            raise _broken(8, f"the entry says {moment.isoformat()}, one before it {latest.isoformat()}", index)
+            raise _broken(
+                8, f"the entry says {moment.isoformat()}, one before it {latest.isoformat()}", index
+            )
         latest = moment if latest is None else max(latest, moment)
 
 

@@ -63,7 +63,8 @@ def list_releases(
     ]
     states = [_state(release) for release in releases]
     said = {"withheld": states, "window": windows}
-    told = {name: values for name, values in said.items() if any(values)}  # a column only where it says something
+    # A column stands only where it says something.
+    told = {name: values for name, values in said.items() if any(values)}
     rows = []
     for place, release in enumerate(releases):
         once = [f"{release.published_at:%Y-%m-%d %H:%M}", *(values[place] for values in told.values())]
@@ -91,7 +92,11 @@ def show(
     current = home.catalog.releases()
     found = next((each for each in known if each.release == release), None) or next(
         # The current one; where there is none, the newest of those that are withheld.
-        (each for each in (*current, *reversed(known)) if release in {each.contract_id, slug(each.contract_id)}),
+        (
+            each
+            for each in (*current, *reversed(known))
+            if release in {each.contract_id, slug(each.contract_id)}
+        ),
         None,
     )
     if found is None:
@@ -101,7 +106,7 @@ def show(
         now = current_of(found, home)
         told = {
             **found.as_json(),
-            "current": now.release if now else None,
+            "current": (now or found).release,
             **story(found, home).as_json(),
         }
         print_json({**told, "report": report})

@@ -45,7 +45,7 @@ OBJECT = "{object}"
 _QUERY_S = 2.0  # of a processor, for one dry run
 _CONTRACT_S = 6.0  # of a processor, for all dry runs of a contract
 _HANGS_S = 60.0  # of the clock: a dry run that neither works nor ends
-_RUNNER_BYTES = 1 << 30
+_RUNNER_BYTES = 1 << 30  # of addresses: one long value is made past DuckDB's own limit
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "allow_community_extensions": False,
@@ -56,6 +56,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "256MB",
 }
 _LIGHTER = "Leave out what makes rows or long values from nothing: range, repeat, joins of such."
+_MEMORY = "memory than there is for a check"
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")
 
 
@@ -354,9 +355,10 @@ class SqlGate:
             late = answer.out_of_time()
             answer.end()
             self._left_s -= limit_s
-            much = f"more than {limit_s:.2g} s" if late else "more memory than there is"
-            return f"takes {much}, on tables without a row", _LIGHTER
+            return _too_much(f"than {limit_s:.2g} s") if late else _too_much(_MEMORY)
         self._left_s -= answer["took_s"]
+        if answer.get("error") == duckdb.OutOfMemoryException.__name__:
+            return _too_much(_MEMORY)
         if "error" in answer:
             return self._unbound(answer["error"], answer["text"])
         kinds, rows = answer["kinds"], answer["rows"]
@@ -387,6 +389,10 @@ class SqlGate:
         # Any other text of the engine may quote a literal of the query.
         kind = error.removesuffix("Exception")
         return f"can't be run ({kind})", "Try it in DuckDB on tables with the contract's columns and types."
+
+
+def _too_much(what: str) -> Refusal:
+    return f"takes more {what}, on tables without a row", _LIGHTER
 
 
 def _unparsed(error: duckdb.Error) -> Refusal:

@@ -27,8 +27,9 @@ from contracts.odcs import load_contract
 from contracts.parties import proposal as proposals
 from contracts.parties.model import Parties, Party, PartyKey
 from contracts.parties.moment import Unheld
-from contracts.parties.publish import publish
+from contracts.parties.publish import publish, read_lapsed, renew
 from core.algorithms import ED25519, PublicKey
+from core.clock import utc_now
 from core.settings import Settings
 from pipeline.agreements.desk import Desk, OnDesk
 from pipeline.home import Home
@@ -57,7 +58,7 @@ class Key:
 
 
 KEYS = {P: Key(60), C: Key(61)}
-mock.patch("contracts.parties.registry.LONGEST_FRESH", timedelta(days=73_000)).start()  # no test's clock ends it
+mock.patch("contracts.parties.registry.LONGEST_FRESH", timedelta(days=73_000)).start()
 HOLDERS = {PLATFORM: Key(1), FIRM: Key(2), AUDITOR: Key(3)}
 
 
@@ -90,12 +91,15 @@ def registry() -> tuple[Path, bytes]:
     return folder, proposal.root
 
 
-def trust(settings: Settings) -> None:
-    """The registry, trusted in a hall."""
+def trust(settings: Settings, *, live: bool = False) -> None:
+    """The registry, trusted in a hall. live: fresh as a hall keeps it, by the machine's clock, for other processes to read."""
     folder, root = registry()
     shutil.copytree(folder, settings.registry, dirs_exist_ok=True)
     settings.trusted_root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.trusted_root.write_bytes(root)
+    if live:
+        current = read_lapsed(settings.registry, trusted_root=root)
+        renew(settings.registry, current, online=Key(9), now=utc_now())
 
 
 def terms(contract: Contract, **changes: Any) -> Terms:
@@ -165,9 +169,9 @@ def begin(home: Home, path: Path, *, side: Side, version: str, ended: bool = Fal
     return desk.end(made.made.id, side=side, signer=KEYS[side]) if ended else made
 
 
-def sign_all(settings: Settings, **options: Any) -> tuple[OnDesk, ...]:
+def sign_all(settings: Settings, *, live: bool = False, **options: Any) -> tuple[OnDesk, ...]:
     """Every contract in the hall's folder of contracts, concluded."""
-    trust(settings)
+    trust(settings, live=live)
     home = Home.open(settings)
     return tuple(conclude(home, path, **options) for path in sorted(settings.contracts.glob("*.odcs.yaml")))
 

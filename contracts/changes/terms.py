@@ -194,19 +194,32 @@ def _obligations(old: Agreement, new: Agreement) -> Iterator[Change]:
         if any(_as_strict(each, before) for each in new.obligations):
             continue
         rest = [each for each in new.obligations if each.duty == before.duty]
-        what = f"The recipient's duty `{before.duty}` {_by(before.limit)}"
+        what = f"The recipient's duty `{before.duty}`"
         if rest:
-            words = f"{what} is loosened: {_by(rest[0].limit)}."
+            words = f"{what} is loosened: {_instead(rest[0], before)}."
             yield wider("obligations", words, old=before.clause, new=rest[0].clause)
         else:
-            yield wider("obligations", f"{what} is dropped.", old=before.clause, new=new.clause("obligation"))
+            words = f"{what} {_by(before.limit)} is dropped."
+            yield wider("obligations", words, old=before.clause, new=new.clause("obligation"))
     for after in new.obligations:
         same = [each for each in old.obligations if each.duty == after.duty]
         if any(_as_strict(each, after) for each in same):
             continue
-        if not same or any(_as_strict(after, each) for each in same):
+        looser = next((each for each in same if _as_strict(after, each)), None)
+        if looser is not None:
+            words = f"The recipient's duty `{after.duty}` is tightened: {_instead(after, looser)}."
+            yield narrower("obligations", words, old=looser.clause, new=after.clause)
+        elif not same:
             words = f"The recipient has the duty `{after.duty}` {_by(after.limit)} now."
             yield narrower("obligations", words, old=old.clause("obligation"), new=after.clause)
+
+
+def _instead(now: Obligation, before: Obligation) -> str:
+    """`within 60 days instead of 30`: both limits, the unit once where it's the same."""
+    was = _by(before.limit)
+    if type(now.limit) is type(before.limit):
+        was = was.partition(" ")[2].removesuffix(" days")
+    return f"{_by(now.limit)} instead of {was}"
 
 
 def _by(limit: Decimal | datetime | Period) -> str:

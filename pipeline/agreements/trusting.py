@@ -16,6 +16,7 @@ from core.digest import sha256_hex
 from core.errors import ConflictError, ContractError, IntegrityError, StateError, UsageError
 from core.files import write_whole
 from core.lock import exclusive
+from pipeline.agreements.log import latest
 from pipeline.agreements.registry import trusted_registry
 from pipeline.home import Home
 
@@ -66,7 +67,7 @@ def trust(home: Home, folder: Path, root_digest: str = "") -> Registry:
         trusted = trusted if trusted is not None else agreed
     known = _newest_known(home, trusted)
     # From the trusted root on, as every later reader will; and fresh, or it may be an old one that is passed on.
-    published = read_published(read, trusted_root=trusted, now=home.clock(), known=known)
+    published = read_published(read, trusted_root=trusted, now=latest(home), known=known)
     own = home.settings.registry
     if own.resolve() != folder.resolve():
         files = {name: data for name, data in read.seen.items() if data is not None}

@@ -98,6 +98,15 @@ def test_what_is_deleted_is_gone_and_its_neighbour_is_not(two: Hall) -> None:
     assert two.catalog.find(NEW).withheld == Withheld(why="suspended", since=SINCE, deleted=True)
 
 
+def test_json_says_why_since_when_and_whether_it_is_gone(two: Hall) -> None:
+    two.catalog.withhold("grocery-demand", {NEW: SUSPENDED})
+    held = {"withheld": "suspended", "withheld_since": SINCE.isoformat()}
+    assert two.catalog.find(NEW).as_json().items() >= {**held, "deleted": False}.items()
+    two.catalog.delete(NEW)
+    assert two.catalog.find(NEW).as_json().items() >= {**held, "deleted": True}.items()
+    assert not {"withheld", "withheld_since", "deleted"} & set(two.catalog.find(OLD).as_json())
+
+
 def test_an_older_version_goes_without_the_newest(two: Hall) -> None:
     two.catalog.withhold("grocery-demand", {OLD: SUSPENDED})
     for table in two.catalog.delete(OLD):

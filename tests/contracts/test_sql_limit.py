@@ -52,7 +52,7 @@ def test_a_query_that_takes_too_much_is_refused_soon(gate: SqlGate, query: str) 
     begun = time.monotonic()
     refused = gate.refuse(query, table="t")
     assert refused is not None
-    assert refused[0].startswith(("takes more than 2 s", "takes more memory", "can't be run (OutOfMemory)"))
+    assert refused[0].startswith(("takes more than 2 s, ", "takes more memory than "))
     assert "range" not in refused[0]
     assert time.monotonic() - begun < 15
     assert gate.refuse(FINE, table="t") is None  # the next one is proved as ever
@@ -65,7 +65,8 @@ def test_it_is_a_problem_of_the_file_at_its_line(tmp_path: Path) -> None:
     (problem,) = check_contract(path)
     assert problem.kind == UNSHAREABLE
     assert problem.line
-    assert problem.what.endswith("its query takes more than 2 s, on tables without a row.")
+    assert ": its query takes more " in problem.what
+    assert problem.what.endswith(", on tables without a row.")
     assert "range" in problem.remedy
 
 

@@ -62,8 +62,8 @@ class Place:
         return Settings(home=self.home, contracts=self.shop)
 
 
-def open_planted(root: Path) -> Place:
-    """A platform's shop below `root`, and the folders around it."""
+def open_planted(root: Path, *, live: bool = False) -> Place:
+    """A platform's shop below `root`, and the folders around it. live: other processes than forks of this one read its registry."""
     place = Place(root)
     for folder in (place.work, place.temp):
         folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def open_planted(root: Path) -> Place:
     members, orders = (place.shop / "data" / f"{name}.csv" for name in ("members", "orders"))
     _rewrite(members, ["phone"], lambda row, number: [_raw("phone", number)])
     _rewrite(orders, ["remark"], lambda row, number: [_raw("aside" if row[2] == "0" else "remark", number)])
-    sign_all(place.settings)
+    sign_all(place.settings, live=live)
     return place
 
 

@@ -29,7 +29,7 @@ BATCHES = 50
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return open_planted(tmp_path_factory.mktemp("killed"))
+    return open_planted(tmp_path_factory.mktemp("killed"), live=True)
 
 
 @pytest.fixture(scope="module")

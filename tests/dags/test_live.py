@@ -39,7 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         text = daily(text) if name == "by-day" else text
         (contracts / f"{name}.odcs.yaml").write_text(text, encoding="utf-8")
     settings = Settings(home=folder / "the hall 图", contracts=contracts)
-    sign_all(settings)
+    sign_all(settings, live=True)
     return settings
 
 

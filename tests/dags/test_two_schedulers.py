@@ -81,7 +81,7 @@ def live(tmp_path: Path, database: Postgres) -> Iterator[Live]:
         (contracts / f"{name}.odcs.yaml").write_text(text, encoding="utf-8")
     dags = loaders(tmp_path)
     settings = Settings(home=tmp_path / "hall", contracts=contracts)
-    sign_all(settings)
+    sign_all(settings, live=True)
     with OverPostgres(settings, dags=dags, database=database) as airflow:
         airflow.add_scheduler()
         yield Live(airflow, dags)
