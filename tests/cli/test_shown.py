@@ -464,7 +464,7 @@ def test_a_withheld_release_is_shown_to_the_halls_own(
         assert "catalog query" not in out
         assert "contract show small-shop" in out
     shown = told(capsys, "catalog", "show", "small-shop")
-    assert (shown["release"], shown["current"]) == (current, None)
+    assert (shown["release"], shown["current"]) == (current, current)
     assert (shown["withheld"], shown["withheld_since"], shown["deleted"]) == (
         "suspended", SINCE.isoformat(), False,
     )  # fmt: skip
