@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import sqlrule
+from contracts import sqldry, sqlrule
 from contracts.odcs import check_contract, load_contract
 from contracts.problems import UNSHAREABLE
 from contracts.sqlrule import SqlGate
@@ -107,7 +107,7 @@ def test_the_time_counts_while_it_works_only(gate: SqlGate, monkeypatch: pytest.
     """A machine that is busy with something else must not make a good rule a bad one."""
     monkeypatch.setattr(sqlrule, "_QUERY_S", 0.5)
     assert gate.refuse(FINE, table="t") is None
-    runner = sqlrule._mine.runner
+    runner = sqldry._mine.runner
     os.kill(runner.process.pid, signal.SIGSTOP)
     threading.Timer(1.5, os.kill, (runner.process.pid, signal.SIGCONT)).start()
     assert gate.refuse(FINE, table="t") is None
@@ -117,15 +117,15 @@ def test_who_stops_reading_takes_no_answer_for_anothers(
     gate: SqlGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gate.refuse(FINE, table="t") is None
-    real = sqlrule.json.loads
+    real = sqldry.json.loads
 
     def stopped(text: str | bytes) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sqlrule.json, "loads", stopped)
+    monkeypatch.setattr(sqldry.json, "loads", stopped)
     with pytest.raises(KeyboardInterrupt):
         gate._dry_run("SELECT 1")
-    monkeypatch.setattr(sqlrule.json, "loads", real)
+    monkeypatch.setattr(sqldry.json, "loads", real)
     assert gate.refuse("SELECT n FROM {object}", table="t") is not None
     assert gate.refuse(FINE, table="t") is None
 
@@ -135,7 +135,7 @@ def test_a_thread_that_ends_leaves_no_process() -> None:
 
     def works() -> None:
         load_contract(SHOP)
-        seen.append(sqlrule._mine.runner.process.pid)
+        seen.append(sqldry._mine.runner.process.pid)
 
     thread = threading.Thread(target=works)
     thread.start()
