@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audit.events import EventKind
+from catalog.release import Release
 from contracts import shelf
 from contracts.model import Contract
 from contracts.odcs import load_contract
@@ -96,8 +97,7 @@ NOTHING = Seen(releases=(), rows={}, events=())
 def look(home: Home) -> Seen:
     """What readers see now; fails when anything of it doesn't hold."""
     attest(home)
-    releases = home.catalog.releases(all=True)
-    current = home.catalog.releases()
+    releases, current = _both(home)
     rows = {f"{release.release}.{table.name}": table.rows for release in releases for table in release.tables}
     if rows:
         counts = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in rows)
@@ -106,6 +106,14 @@ def look(home: Home) -> Seen:
     assert [release.release for release in current] == [release.release for release in releases[-1:]]
     kinds = tuple(str(home.ledger.event(entry.index).kind) for entry in home.ledger.entries())
     return Seen(releases=tuple(release.release for release in releases), rows=rows, events=kinds)
+
+
+def _both(home: Home) -> tuple[tuple[Release, ...], tuple[Release, ...]]:
+    """All releases and the current ones, of one moment: a run may publish between two looks."""
+    while True:
+        releases, current = home.catalog.releases(all=True), home.catalog.releases()
+        if home.catalog.releases(all=True) == releases:
+            return releases, current
 
 
 def look_after_kill(place: Place, earlier: int) -> Seen:

@@ -41,6 +41,7 @@ class Ended:
         """What the child's function gave; raises what it raised. A child that was killed fails the test."""
         assert not self.killed, f"killed by signal {self.killed}: {self.told}"
         if self.raised is not None:
+            self.raised.add_note(self.told)
             raise self.raised
         return self.value
 
