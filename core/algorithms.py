@@ -23,6 +23,8 @@ ED25519 = "ed25519"
 # SubjectPublicKeyInfo of Ed25519 up to the key itself (RFC 8410).
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
 _RESERVED = {"sm2": "SM2 with SM3 has its place here, and no implementation yet."}
+# The name of SM2's curve (1.2.156.10197.1.301) as it stands at the beginning of such a key's DER form.
+_SM2_CURVE, _SPKI_HEAD = bytes.fromhex("06082a811ccf5501822d"), 40
 _PEM_BEGIN, _PEM_END = "-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"
 _MAX_PEM = 4096
 
@@ -116,6 +118,8 @@ class PublicKey:
                 key = cls(name, der[len(row.spki) :])
                 key.check()
                 return key
+        if _SM2_CURVE in der[:_SPKI_HEAD]:
+            raise ContractError(_RESERVED["sm2"], remedy=_have())
         raise ContractError("The file holds a public key of another algorithm.", remedy=_have())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 
@@ -161,3 +162,11 @@ def test_a_file_that_isnt_one_public_key_is_refused() -> None:
     for text in (curve, pem.replace("MCow", "MCox")):
         with pytest.raises(ContractError, match="of another algorithm"):
             PublicKey.from_pem(text)
+
+
+def test_a_key_of_sm2_is_told_that_its_place_is_empty() -> None:
+    spki = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200") + b"\x04" + bytes(range(64))
+    body = base64.b64encode(spki).decode()
+    pem = f"-----BEGIN PUBLIC KEY-----\n{body[:64]}\n{body[64:]}\n-----END PUBLIC KEY-----\n"
+    with pytest.raises(ContractError, match="SM2 with SM3 has its place here, and no implementation yet"):
+        PublicKey.from_pem(pem)
