@@ -319,9 +319,18 @@ def test_a_root_is_renewed_before_it_expires(house: House) -> None:
     assert house.load().root_version == 2
 
 
-def test_an_owner_who_buys_a_second_holder_is_seen(house: House) -> None:
+@pytest.mark.parametrize(
+    "owner",
+    [
+        f"owner of {PLATFORM[-4:]}",
+        f"Owner-of. {PLATFORM[-4:]}",
+        f"ｏwner of·{PLATFORM[-4:]}",
+        PLATFORM.removeprefix("urn:uscc:"),
+    ],
+)
+def test_an_owner_who_buys_a_second_holder_is_seen(house: House, owner: str) -> None:
     house.publish()
-    bought = changed(RECORDS, FIRM, beneficial_owner=f"owner of {PLATFORM[-4:]}")
+    bought = changed(RECORDS, FIRM, beneficial_owner=owner)
     with pytest.raises(IntegrityError, match="belong to the same owner"):
         house.proposal(bought)
 
