@@ -127,6 +127,18 @@ def test_a_sweep_keeps_what_delta_tells_readers_of_though_no_release_names_it(ha
     assert [table.version for table in release.tables] == [1, 1]
 
 
+def test_a_sweep_removes_what_deltas_own_writer_left(hall: Hall) -> None:
+    """It writes a commit under another name first; a kill may come before the right one."""
+    release = hall.publish("r_1", households=[1], demand=[1])
+    log = Path(release.tables[0].uri) / "_delta_log"
+    before = sorted(log.iterdir())
+    for name in ("00000000000000000001.json#1", "_last_checkpoint#12"):
+        (log / name).write_bytes(b"{}")
+    hall.catalog.sweep()
+    assert sorted(log.iterdir()) == before
+    assert hall.publish("r_2", households=[2], demand=[2]).tables[0].version == 1
+
+
 def test_another_release_may_come_between_a_stop_and_its_re_run(hall: Hall) -> None:
     hall.publish("r_1")
     staged = hall.catalog.stage(hall.safe("r_2", households=[2], demand=[2]), hall.contract)
