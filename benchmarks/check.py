@@ -46,6 +46,7 @@ def wide(grocery: dict[str, Any]) -> dict[str, Any]:
             "logicalType": "string",
             "description": "One more attribute of a product, as the platform's catalogue has it.",
             "logicalTypeOptions": {"maxLength": 40},
+            "customProperties": [{"property": "sluiceGrade", "value": "general"}],
             "quality": [{"metric": "missingValues", "mustBe": 0, "arguments": {"missingValues": ["", "-"]}}],
         }
         for number in range(missing)

@@ -107,6 +107,7 @@ def child(name: str, argument: Any, home: Path, *, module: str = "benchmarks.rou
 
 def once(contract: str) -> dict[str, Cost]:
     """One whole route in a home of its own, and the floor beside it."""
+    from benchmarks.scaled import signed  # noqa: PLC0415
     from core.settings import Settings  # noqa: PLC0415
     from pipeline import route  # noqa: PLC0415
     from pipeline.home import Home  # noqa: PLC0415
@@ -115,6 +116,7 @@ def once(contract: str) -> dict[str, Cost]:
         home = Path(folder) / "home"
         opened = Home.open(Settings.from_env({**os.environ, "SLUICE_HOME": str(home)}))
         costs = {"floor": child("floor", str(Path(contract).parent), home)}
+        signed(opened, Path(contract))
         handoff: Any = route.check(contract, run_id="bench", home=opened).as_json()
         for name in STAGES:
             say(f"  {name}")

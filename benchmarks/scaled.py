@@ -9,8 +9,11 @@ from typing import Any
 import duckdb
 import yaml
 
+from contracts.sharing import sheet_of
 from core.settings import PUBLISHED
 from core.sql import parquet, text
+from pipeline.agreements.demo import SUPPLIER, Shipped, firms_of, sign_for_demo
+from pipeline.home import Home
 
 CONTRACT = "grocery-demand"
 # Far above any id of the package's, so that no copy meets another's.
@@ -61,7 +64,13 @@ def make_source(folder: Path, *, scale: int, clean: bool = False) -> Path:
                 )
     target = folder / f"{document['id']}.odcs.yaml"
     target.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    sheet_of(target).write_bytes(sheet_of(PUBLISHED / f"{CONTRACT}.odcs.yaml").read_bytes())
     return target
+
+
+def signed(home: Home, contract: Path) -> None:
+    """Has the demo's parties sign the contract in a hall, without which no step begins."""
+    list(sign_for_demo(home, firms_of(home), [Shipped(contract=contract, firm=SUPPLIER)]))
 
 
 def _contract(scale: int) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def floor(given: dict[str, str]) -> Cost:
 
 def once(contract: str) -> dict[str, Cost]:
     """The floor and validation over one source, each in a process of its own."""
+    from benchmarks.scaled import signed  # noqa: PLC0415
     from core.settings import Settings  # noqa: PLC0415
     from pipeline import route  # noqa: PLC0415
     from pipeline.home import Home  # noqa: PLC0415
@@ -69,6 +70,7 @@ def once(contract: str) -> dict[str, Cost]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         opened = Home.open(Settings(home=home, contracts=Path(contract).parent))
+        signed(opened, Path(contract))
         handoff: Any = route.check(contract, run_id="bench", home=opened).as_json()
         handoff = child("receive", handoff, home)["handoff"]
         return {
