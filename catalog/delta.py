@@ -68,9 +68,8 @@ def remove_unnamed(folder: Path, named: Collection[str]) -> int:
     Only under the contract's lock, or it hits what another run just staged.
     """
     clear_unfinished(folder)
-    for draft in (folder / "_delta_log").glob(
-        "*#[0-9]*"
-    ):  # of Delta's writer, who was killed before it gave it its name
+    # Of Delta's own writer, killed before it gave them their names.
+    for draft in (folder / "_delta_log").glob("*#[0-9]*"):
         draft.unlink(missing_ok=True)
     left = [file for file in folder.glob("part-*.parquet") if file.name not in named]
     # Every start of a run comes by here: a table is opened only where something lies about.

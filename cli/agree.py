@@ -294,7 +294,7 @@ def show(
         return
     show_terms(now, desk)
     if stands:
-        where = ", in this hall's log" if Path(ref).exists() else ""
+        where = ", in this hall's log" if Path(ref).is_file() else ""
         print_line(
             "stands", f"{how_it_stands(stands.state)} since {stands.state.since:%Y-%m-%d %H:%M} UTC{where}"
         )
@@ -389,12 +389,12 @@ def _take(desk: Desk, file: Path) -> OnDesk:
 
 def _find(desk: Desk, home: Home, ref: str, *wanted: Standing) -> OnDesk:
     """The negotiation that `ref` names; a file is taken in first. wanted: as `_named`."""
-    return _take(desk, Path(ref)) if Path(ref).exists() else desk.open(_named(home, ref, *wanted))
+    return _take(desk, Path(ref)) if Path(ref).is_file() else desk.open(_named(home, ref, *wanted))
 
 
 def _look(desk: Desk, home: Home, ref: str) -> OnDesk:
     """The same, and a file is only looked at."""
-    if Path(ref).exists():
+    if Path(ref).is_file():
         return desk.look(_bytes(Path(ref)))
     return desk.open(_named(home, ref, Standing.IN_FORCE))
 

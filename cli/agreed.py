@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cli.output import err, print_json, print_line, problem_json, program
 from contracts.agreement.vocabulary import DELETE
 from contracts.agreement.words import facts_in_words, in_words
 from contracts.life.dossier import MAX_DOSSIER_BYTES, Dossier
-from contracts.life.negotiation import Phase, Side, what_is_next
+from contracts.life.negotiation import Act, Phase, Side, what_is_next
 from contracts.life.saying import Saying
 from contracts.life.state import ContractState, Standing, Turn
 from contracts.problems import Problem
@@ -25,7 +25,11 @@ from pipeline.agreements.seat import Seat
 from pipeline.agreements.standing import Stands, standings
 from pipeline.home import Home
 
-_TOLD = {Turn.SUSPEND: "suspended", Turn.RESUME: "resumed", Turn.TERMINATE: "terminated"}
+_TOLD: Mapping[Act | Turn, str] = {
+    Turn.SUSPEND: "suspended",
+    Turn.RESUME: "resumed",
+    Turn.TERMINATE: "terminated",
+}
 _FILE_SUFFIX = ".dossier.json"
 
 
@@ -51,7 +55,7 @@ def show_terms(now: OnDesk, desk: Desk) -> None:
         print_line(label, said)
     for each in (*now.made.turns(Side.PROVIDER), *now.made.turns(Side.CONSUMER)):
         reason = str(each.saying.message.get("reason", ""))
-        what = f"{_TOLD[Turn(each.saying.act)]} by the {each.saying.side}"
+        what = f"{_TOLD[each.saying.act]} by the {each.saying.side}"
         print_line("told", f"{what}: {reason}" if reason else what)
     print_line("digest", f"sha256 {now.made.contract_digest}")
 

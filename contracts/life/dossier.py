@@ -105,8 +105,7 @@ class Said:
 class Negotiation:
     """What follows from a dossier. terms: the offer that was put forward last, as it stands in its message.
 
-    agreement: once it's made, with its document (the whole message); signed: once both have signed it. ended: by whom the
-    contract was terminated after its conclusion.
+    agreement: once it's made, with its document (the whole message); signed: once both have signed it.
     """
 
     id: str

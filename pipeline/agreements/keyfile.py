@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.events import Event, EventKind
+from audit.facts import is_name
 from contracts.agreement.codes import code_of
 from contracts.agreement.values import Grade
 from contracts.parties.model import Parties, Party, PartyKey, Revocation
@@ -134,6 +135,12 @@ def revoke_key(
                 remedy="Leave --last-good out, or give --reason compromise.",
             )
         for good in last_good:
+            if not is_name(good.origin):  # before the key is gone: the ledger couldn't be told of it
+                raise UsageError(
+                    "A log's name has at most 128 printable characters.",
+                    where="--last-good",
+                    remedy="Take it from that hall's `sluice audit verify`.",
+                )
             if good.origin == home.keys.signer().name and good.size > home.ledger.size:
                 raise UsageError(
                     f"This hall's log holds {home.ledger.size} entries: nobody can vouch for entry {good.size}.",

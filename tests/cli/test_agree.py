@@ -299,6 +299,13 @@ def test_an_id_means_what_the_command_is_about(town: Town) -> None:
     assert f"{offered['negotiation'][:8]} (version 2.0.0)" in several["remedy"]
 
 
+def test_a_folder_of_the_contracts_name_is_no_file_of_it(town: Town) -> None:
+    town.conclude()
+    (town.folder / "goods-list").mkdir()
+    assert "in force" in town.said("platform", "show", "goods-list")
+    assert town.told("platform", "suspend", "goods-list")["standing"] == "suspended"
+
+
 def test_the_end_of_a_contract_is_asked_for_by_its_name(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     town.conclude()
     asked: list[str] = []

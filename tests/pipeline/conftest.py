@@ -13,15 +13,15 @@ import pytest
 from connectors.base import file_name, received_digest, received_from
 from contracts.checks import Check, CheckKind, Scope
 from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
-from core.digest import file_digest
 from core.keys import FileKey
 from core.parquet import read, writer
-from core.proof import Received, TableFile, Validated, Window
+from core.proof import Received, Validated, Window
 from pipeline.quarantine.aside import Draft
 from pipeline.validation.validate import validate
 from tests.agreement import agreement
 from tests.open_doors import open_doors
 from tests.pipeline.hall import hall, no_value_in_any_log, pair
+from tests.staged import table_file
 
 _LOGICAL = {
     "int64": LogicalType.INTEGER,
@@ -100,14 +100,7 @@ class Bench:
                 for part in data.to_batches(max_chunksize=chunk):
                     file.write(part)
                     file.flush()
-            files[name] = TableFile(
-                name=name,
-                path=path,
-                rows=data.num_rows,
-                size_bytes=path.stat().st_size,
-                sha256=file_digest(path),
-                key=self.key,
-            )
+            files[name] = table_file(name, path, rows=data.num_rows, key=self.key)
         return received_from(
             contract_id=contract.id,
             contract_digest=contract.digest,

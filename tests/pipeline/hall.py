@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from contracts.model import Contract, Term
-from core.digest import canonical, file_digest
+from core.digest import canonical
 from core.keys import FileKey
 from core.parquet import writer
 from core.proof import TableFile
@@ -26,6 +26,7 @@ from pipeline.home import Home
 from pipeline.quarantine.sealed import MANIFEST
 from pipeline.quarantine.store import Quarantine
 from tests.agreement import agreement
+from tests.staged import table_file
 
 SECRET = "Ms Zhang, 13800138000"
 DATA = pa.table({"id": [1, 2, 3], "name": ["a", SECRET, "c"]})
@@ -90,14 +91,7 @@ class Hall:
     def _staged(self, path: Path, name: str, data: pa.Table, key: FileKey) -> TableFile:
         with writer(path, data.schema, key) as file:
             file.write(data)
-        return TableFile(
-            name=name,
-            path=path,
-            rows=data.num_rows,
-            size_bytes=path.stat().st_size,
-            sha256=file_digest(path),
-            key=key,
-        )
+        return table_file(name, path, rows=data.num_rows, key=key)
 
     def kinds(self) -> list[str]:
         ledger = self.home.ledger

@@ -34,11 +34,10 @@ from contracts.model import (
     TableKind,
     Transform,
 )
-from core.digest import file_digest
 from core.engine import engine
 from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
-from core.proof import TableFile, Validated, Window, set_digest
+from core.proof import Validated, Window, set_digest
 from pipeline.validation.validate import validated_from
 from privacy import anonymize as module
 from privacy.anonymize import anonymize
@@ -47,6 +46,7 @@ from privacy.measures import k_anonymity, l_diversity
 from privacy.pseudonym import pseudonymize
 from privacy.safe import Anonymized
 from tests.agreement import agreement
+from tests.staged import table_file
 
 NATURAL = HierarchySpec(kind="natural")
 
@@ -139,13 +139,7 @@ def validated(folder: Path, tables: Mapping[str, pa.Table], agreed: Contract) ->
     for number, (name, table) in enumerate(tables.items()):
         path = folder / f"{number}.parquet"
         pq.write_table(table, path)
-        files[name] = TableFile(
-            name=name,
-            path=path,
-            rows=table.num_rows,
-            size_bytes=path.stat().st_size,
-            sha256=file_digest(path),
-        )
+        files[name] = table_file(name, path, rows=table.num_rows)
     return validated_from(
         contract_id=agreed.id,
         contract_digest=agreed.digest,

@@ -209,6 +209,17 @@ def test_turns_that_cannot_follow_are_refused_whoever_signs_them(post: Post, wha
     assert "consumer" in post.refused()
 
 
+def test_a_negotiation_that_never_ends_is_refused(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.life.dossier.MAX_WORDS", 3)
+    post.begin()
+    for side, k in ((C, 11), (P, 12), (C, 13)):
+        post.read()
+        post.dossier = talk.counter(
+            post.dossier, post.read(), TEXT, NAME, terms(k), side=side, signer=post.key(side)
+        )
+    assert "More than 3 messages were sent" in post.refused()
+
+
 def test_no_turn_of_a_side_can_be_left_out_moved_or_doubled(post: Post) -> None:
     post.conclude().turn(Turn.SUSPEND, C).turn(Turn.SUSPEND, P).turn(Turn.RESUME, C).turn(Turn.TERMINATE, P)
     *base, c1, p1, c2, p2 = post.dossier.sayings

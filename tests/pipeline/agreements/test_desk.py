@@ -160,6 +160,19 @@ def test_two_words_of_one_side_for_one_are_seen(street: Street) -> None:
     assert stands.state.standing is Standing.SUSPENDED
 
 
+def test_a_file_of_ours_that_is_spoilt_is_mended_by_theirs_and_by_no_older_one(street: Street) -> None:
+    made = street.conclude()
+    concluded = made.path.read_bytes()
+    suspended = street.desk(P).turn(made.made.id, Turn.SUSPEND, side=P, signer=KEYS[P]).path
+    whole = suspended.read_bytes()
+    suspended.write_bytes(b"{}")
+    with pytest.raises(ContractError, match="ends before what this hall has recorded"):
+        street.desk(P).take(concluded)
+    street.desk(P).take(whole)
+    (stands,) = street.stands(P)
+    assert stands.state.standing is Standing.SUSPENDED
+
+
 def test_a_file_without_our_own_last_word_can_be_looked_at(street: Street) -> None:
     made = street.conclude()
     concluded = made.path.read_bytes()

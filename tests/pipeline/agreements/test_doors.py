@@ -17,7 +17,6 @@ from contracts.life.state import Turn
 from contracts.model import Contract
 from contracts.odcs import load_contract
 from contracts.regimes.finding import Headcount
-from core.digest import file_digest
 from core.errors import ContractError, StateError
 from core.keys import FileKey
 from core.parquet import writer
@@ -31,6 +30,7 @@ from tests import signed
 from tests.declared import declared
 from tests.shop import CONTRACT, open_shop
 from tests.signed import ALWAYS, KEYS, C, P
+from tests.staged import table_file
 
 Report = dict[str, Any]
 
@@ -54,14 +54,7 @@ def tables_of(folder: Path, members: range) -> dict[str, TableFile]:
         path, key = folder / f"{name}.parquet", FileKey.fresh()
         with writer(path, data.schema, key) as file:
             file.write(data)
-        made[name] = TableFile(
-            name=name,
-            path=path,
-            rows=data.num_rows,
-            size_bytes=path.stat().st_size,
-            sha256=file_digest(path),
-            key=key,
-        )
+        made[name] = table_file(name, path, rows=data.num_rows, key=key)
     return made
 
 

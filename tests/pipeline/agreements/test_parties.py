@@ -480,6 +480,10 @@ def test_a_compromise_vouches_for_as_much_however_often_it_is_exported(town: Tow
         revoke_key(home, key, reason=Reason.COMPROMISE, last_good=(replace(mine, size=home.ledger.size + 1),))
     with pytest.raises(UsageError, match="no last good checkpoint"):
         revoke_key(home, key, reason=Reason.RETIRED, last_good=good)
+    for origin in ("x" * 129, "a\nlog"):
+        with pytest.raises(UsageError, match="log's name"):
+            revoke_key(home, key, reason=Reason.COMPROMISE, last_good=(LogPosition(origin=origin, size=1),))
+    assert export_key(home, find_key(home, key)).key.revoked is None  # what was refused ended nothing
     file = revoke_key(home, key[:6], reason=Reason.COMPROMISE, last_good=good)
     again = export_key(home, find_key(home, key))
     assert again == KeyFile.parse(file.to_bytes(), "post") == file
