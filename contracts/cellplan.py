@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contracts.model import (
-    CellPlan,
-    Column,
-    Dimension,
-    Level,
-    LogicalType,
-    Measure,
-    PrivacyTerms,
-    Role,
-    Transform,
-)
+from contracts.model import Column, LogicalType, Role
 from contracts.problems import choose, shown
+from contracts.protection import CellPlan, Dimension, Level, Measure, PrivacyTerms, Transform
 from contracts.reading import Node
 
 _KEYS = ("segmentsOf", "segmentMinUnits", "countAs", "dimensions", "measures")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from contracts.carried import OF_FIRMS, Kind
 from contracts.compliance import read_doors, read_grade, read_sensitivity
 from contracts.hierarchy import read_hierarchy
-from contracts.model import Column, HierarchySpec, LogicalType, Role, TableKind, Transform
+from contracts.model import Column, LogicalType, Role, TableKind
 from contracts.own import own
 from contracts.problems import choose, shown
+from contracts.protection import HierarchySpec, Transform
 from contracts.reading import Node
+from contracts.transforms import HIDING, Place, read_transform
 
-# What a role lets be done to a column; the first is the default.
-ALLOWED: dict[Role, tuple[Transform, ...]] = {
-    Role.IDENTIFIER: (Transform.DROP, Transform.PSEUDONYM),
-    Role.QUASI_IDENTIFIER: (Transform.GENERALIZE, Transform.DROP),
-    Role.SENSITIVE: (Transform.KEEP, Transform.DROP),
-    Role.EXCLUDED: (Transform.DROP,),
-    Role.ATTRIBUTE: (Transform.KEEP, Transform.DROP),
-}
 # Names that the route itself gives to columns.
 _TAKEN = {
     "_rules": "the quarantine's list of broken rules",
@@ -24,12 +21,22 @@ _TAKEN = {
     "segment_of_row": "the cells",
 }
 MAX_NAME_BYTES = 120
+ORDERS = ("ordered", "natural")  # hierarchies that are an order
 
 
-def read_column(node: Node, *, table: str, kind: TableKind | None, segmented: bool) -> Column | None:
+def read_column(
+    node: Node,
+    *,
+    table: str,
+    kind: TableKind | None,
+    segmented: bool,
+    rows: bool = False,
+    folder: Path | None = None,
+) -> Column | None:
     """The column at `node`, or None when it has no usable name or type.
 
-    kind: the table's, None when that is wrong. segmented: whether the published table gets a column `segment`.
+    kind: the table's, None when that is wrong. segmented: whether the published table gets a column `segment`. rows: whether
+    facts go out as rows. folder: the contract's, None when only its text is at hand.
     """
     name = node.get("name")
     if not isinstance(name, str) or not good_name(node, name, of="column"):
@@ -46,7 +53,7 @@ def read_column(node: Node, *, table: str, kind: TableKind | None, segmented: bo
     if logical is None:
         return None
     role = _role(node, kind)
-    transform = _transform(node, role, kind)
+    transform, treatment = read_transform(node, Place(role=role, kind=kind, type=logical, rows=rows))
     return Column(
         name=name,
         type=logical,
@@ -55,7 +62,9 @@ def read_column(node: Node, *, table: str, kind: TableKind | None, segmented: bo
         required=bool(node.get("required")),
         role=role,
         transform=transform,
-        hierarchy=_hierarchy(node, role, transform, logical),
+        treatment=treatment,
+        hierarchy=_hierarchy(node, role, transform, logical, folder),
+        carries=_carries(node, kind, transform),
         physical_name=_physical_name(node, name),
         grade=read_grade(node),
         sensitivity=read_sensitivity(node),
@@ -142,42 +151,50 @@ def _role(node: Node, kind: TableKind | None) -> Role:
     return role
 
 
-def _transform(node: Node, role: Role, kind: TableKind | None) -> Transform:
-    allowed = ALLOWED[role]
-    given = own(node, "sluiceTransform")
-    if given is None:
-        return allowed[0]
-    known = [transform.value for transform in Transform]
-    if given.value not in known:
-        given.say(
-            f"{node.label}: sluiceTransform can't be `{shown(given.value)}`.", choose(str(given.value), known)
-        )
-        return allowed[0]
-    transform = Transform(given.value)
-    if transform not in allowed:
-        fitting = " or ".join(f"`{fit.value}`" for fit in allowed)
-        given.say(
-            f"{node.label}: a column with the role {role.value} can't be `{transform.value}`.",
-            f"Use {fitting}.",
-        )
-        return allowed[0]
-    if kind is TableKind.FACTS and transform is Transform.PSEUDONYM:
-        given.say(
-            f"{node.label}: facts are published as cells, in which no pseudonym stands.",
-            "Take sluiceTransform out: identifiers of facts are dropped.",
-        )
-        return Transform.DROP
-    return transform
-
-
-def _hierarchy(node: Node, role: Role, transform: Transform, logical: LogicalType) -> HierarchySpec | None:
+def _hierarchy(
+    node: Node, role: Role, transform: Transform, logical: LogicalType, folder: Path | None
+) -> HierarchySpec | None:
     given = own(node, "sluiceHierarchy")
     if given is None:
         return HierarchySpec(kind="natural") if transform is Transform.GENERALIZE else None
-    if role is not Role.QUASI_IDENTIFIER:
+    if role not in (Role.QUASI_IDENTIFIER, Role.SENSITIVE):
         given.say(
             f"{node.label}: only a quasi-identifier has a hierarchy, and its role is {role.value}.",
             "Take sluiceHierarchy out, or set sluiceRole: quasiIdentifier.",
         )
         return None
-    return read_hierarchy(given.named(f"{node.label}: sluiceHierarchy"), logical)
+    spec = read_hierarchy(given.named(f"{node.label}: sluiceHierarchy"), logical, folder)
+    if spec is not None and role is Role.SENSITIVE and spec.kind not in ORDERS:
+        given.say(
+            f"{node.label}: a sensitive column isn't coarsened; its hierarchy only says in what order its values lie.",
+            f"Use kind: {' or '.join(ORDERS)}, or take sluiceHierarchy out.",
+            key="kind",
+        )
+        return None
+    return spec
+
+
+def _carries(node: Node, kind: TableKind | None, transform: Transform) -> tuple[str, ...]:
+    """sluiceCarries: the kinds of personal data that are said to stand in the column, in our order."""
+    given = own(node, "sluiceCarries")
+    if given is None:
+        return ()
+    known = [each.value for each in Kind]
+    if not isinstance(given.value, list) or not given.value:
+        given.say(f"{node.label}: sluiceCarries must be a list.", f"Write some of [{', '.join(known)}].")
+        return ()
+    for i, each in enumerate(given.value):
+        if each not in known:
+            given.say(
+                f"{node.label}: sluiceCarries can't hold `{shown(each)}`.", choose(str(each), known), key=i
+            )
+        elif each in given.value[:i]:
+            given.say(f"{node.label}: `{each}` stands twice.", "Keep one of them.", key=i)
+    carried = tuple(each for each in Kind if each in given.value)
+    of_persons = [each.value for each in carried if each not in OF_FIRMS]
+    if of_persons and kind is not None and kind.about_persons and transform not in HIDING:
+        given.say(
+            f"{node.label} carries {', '.join(of_persons)} of persons, and goes out as `{transform.value}`.",
+            "Drop it, or make it an identifier that is pseudonymised, tokenised or redacted.",
+        )
+    return tuple(each.value for each in carried)

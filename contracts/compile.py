@@ -9,9 +9,10 @@ from typing import Any
 
 from contracts.checks import Check, CheckKind, Scope
 from contracts.hierarchy import leaf_values
-from contracts.model import Column, LogicalType, PrivacyTerms, Table, TableKind
+from contracts.model import Column, LogicalType, Table, TableKind
 from contracts.options import compile_options, fits
 from contracts.problems import shown
+from contracts.protection import PrivacyTerms
 from contracts.reading import Node
 from contracts.rules import compile_rule
 from contracts.sqlrule import SqlGate
@@ -19,6 +20,7 @@ from contracts.tables import TableNode
 
 Compiled = tuple[tuple[Check, ...], tuple[str, ...]]  # checks, and rules in prose
 
+IN_HIERARCHY = "{name} in its hierarchy"  # the check that a hierarchy with listed values makes
 _SQL_TYPES = {
     LogicalType.STRING: "VARCHAR",
     LogicalType.INTEGER: "BIGINT",
@@ -108,7 +110,9 @@ def _column_checks(
         yield check(f"{name} is one of its values", CheckKind.VALUES, values=values)
     if column.hierarchy is not None and column.hierarchy.leaves:
         yield check(
-            f"{name} in its hierarchy", CheckKind.VALUES, values=leaf_values(column.hierarchy, column.type)
+            IN_HIERARCHY.format(name=name),
+            CheckKind.VALUES,
+            values=leaf_values(column.hierarchy, column.type),
         )
 
 

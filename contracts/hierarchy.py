@@ -1,19 +1,63 @@
-"""sluiceHierarchy: how a quasi-identifier may be coarsened, read and checked to be one order or one tree."""
+"""sluiceHierarchy: how a column's values may be coarsened, read and checked to be one order, one tree or one rule."""
 
 from __future__ import annotations
 
-from contracts.model import HierarchySpec, LogicalType
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from contracts.model import LogicalType
 from contracts.problems import shown
-from contracts.reading import Node, iso_date, iso_timestamp
+from contracts.protection import HierarchySpec
+from contracts.reading import Node, exact
+from contracts.tree import inline_tree, listed_values, tree_in_file
 
-# Labels that the engine itself gives: everything, no value, a range of leaves, a list of them.
-_ALL, _MISSING, _RANGE, _LIST = "*", "(missing)", "..", " | "
-_KINDS = {"natural": ("kind",), "ordered": ("kind", "values"), "tree": ("kind", "tree")}
-MAX_LEAVES = 20_000
+_KINDS = {
+    "natural": ("kind",),
+    "ordered": ("kind", "values"),
+    "tree": ("kind", "tree", "file", "sha256"),
+    "intervals": ("kind", "widths", "origin"),
+    "dates": ("kind", "parts"),
+    "prefix": ("kind", "lengths"),
+    "built": ("kind", "groups", "fan"),
+}
+_REQUIRED = {
+    "ordered": ("values",),
+    "intervals": ("widths",),
+    "dates": ("parts",),
+    "prefix": ("lengths",),
+    "built": ("groups",),
+}
+_NUMBERS = (LogicalType.INTEGER, LogicalType.NUMBER)
+_DAYS = (LogicalType.DATE, LogicalType.TIMESTAMP)
+# The types that a kind of rule fits.
+_FITS = {
+    "intervals": _NUMBERS,
+    "dates": _DAYS,
+    "prefix": (LogicalType.STRING,),
+    "built": (*_NUMBERS, *_DAYS, LogicalType.STRING),
+}
+_INSTEAD = {
+    LogicalType.INTEGER: "intervals, built or natural",
+    LogicalType.NUMBER: "intervals, built or natural",
+    LogicalType.DATE: "dates, built or natural",
+    LogicalType.TIMESTAMP: "dates, built or natural",
+    LogicalType.STRING: "prefix, tree, built or natural",
+    LogicalType.BOOLEAN: "natural",
+}
+PARTS = ("day", "month", "quarter", "year", "decade")  # from fine to coarse
+GROUPS, FAN, MAX_LEVELS = (2, 1000), (2, 10), 30
 
 
-def read_hierarchy(node: Node, logical: LogicalType) -> HierarchySpec | None:
-    """The hierarchy at `node` for a column of a logical type, or None when something in it is wrong (and said)."""
+def read_hierarchy(node: Node, logical: LogicalType, folder: Path | None = None) -> HierarchySpec | None:
+    """The hierarchy at `node` for a column of a logical type, or None when something in it is wrong (and said).
+
+    folder: the contract's, in which a tree's file stands; None when only the contract's text is at hand: then such a tree
+    stays unread, and is known by its digest.
+    """
     before = node.problems.told
     if not isinstance(node.value, dict):
         node.say(
@@ -26,31 +70,16 @@ def read_hierarchy(node: Node, logical: LogicalType) -> HierarchySpec | None:
         if not node.has("kind"):
             node.say(f"{node.label} lacks `kind`.", "Add kind: natural, ordered or tree.", key="kind")
         return None
-    node.mapping(_KINDS[kind], required=_KINDS[kind])
-    leaves: list[Node] = []
-    nodes: list[tuple[str, int, int]] = []
-    if kind == "ordered":
-        leaves = node.items("values", what=node.label)
-        if not leaves and isinstance(node.get("values"), list):
-            node.say(
-                f"{node.label} has no values.",
-                "List the column's values in the order that counts.",
-                key="values",
-            )
-    elif kind == "tree" and node.has("tree"):
-        _branches(node.at("tree").named(node.label), leaves, nodes)
-        if not leaves and node.problems.told == before:
-            node.say(f"{node.label} has no values.", "Write {name: [value, ...]}.", key="tree")
-    texts = [text for leaf in leaves if (text := _leaf(leaf, logical)) is not None]
-    if len(texts) > MAX_LEAVES:
+    node.mapping(_known(node, kind), required=_REQUIRED.get(kind, ()))
+    if logical not in _FITS.get(kind, (logical,)):
         node.say(
-            f"{node.label} has more than {MAX_LEAVES} values.", "Use kind: natural, or coarser source values."
+            f"{node.label}: `{kind}` is for {' and '.join(fit.value for fit in _FITS[kind])} columns, and this one is {logical.value}.",
+            f"Use kind: {_INSTEAD[logical]}.",
+            key="kind",
         )
-    if node.problems.told == before:
-        _distinct(node, leaves, texts, nodes)
-    if node.problems.told > before:
         return None
-    return HierarchySpec(kind=kind, leaves=tuple(texts), nodes=tuple(nodes))
+    spec = _READERS[kind](node, logical, folder)
+    return spec if node.problems.told == before else None
 
 
 def leaf_values(spec: HierarchySpec, logical: LogicalType) -> list[str | int]:
@@ -58,88 +87,149 @@ def leaf_values(spec: HierarchySpec, logical: LogicalType) -> list[str | int]:
     return [int(leaf) for leaf in spec.leaves] if logical is LogicalType.INTEGER else list(spec.leaves)
 
 
-def _branches(node: Node, leaves: list[Node], nodes: list[tuple[str, int, int]]) -> None:
-    """Walks {name: {name: [leaf, ...]}} depth first; each name covers the run of leaves under it."""
-    if isinstance(node.value, list):
-        leaves.extend(
-            Node(item, (*node.where, i), node.problems, node.label) for i, item in enumerate(node.value)
-        )
-        return
-    if not isinstance(node.value, dict):
+def _known(node: Node, kind: str) -> tuple[str, ...]:
+    """The keys that a kind may have; a tree stands here or in a file."""
+    if kind != "tree" or (node.has("tree") and (node.has("file") or node.has("sha256"))):
+        return _KINDS[kind]
+    return ("kind", "file", "sha256") if node.has("file") or node.has("sha256") else ("kind", "tree")
+
+
+def _natural(_node: Node, _logical: LogicalType, _folder: Path | None) -> HierarchySpec:
+    return HierarchySpec(kind="natural")
+
+
+def _ordered(node: Node, logical: LogicalType, _folder: Path | None) -> HierarchySpec | None:
+    leaves = node.items("values", what=node.label)
+    if not leaves and isinstance(node.get("values"), list):
         node.say(
-            f"{node.label}: a branch of the tree is neither a mapping nor a list.",
-            "Write {name: [value, ...]}.",
+            f"{node.label} has no values.",
+            "List the column's values in the order that counts.",
+            key="values",
         )
-        return
-    for name in node.value:
-        first, place = len(leaves), len(nodes)
-        _branches(node.at(name).named(node.label), leaves, nodes)
-        if len(leaves) == first:
-            node.say(
-                f"{node.label}: the branch `{shown(name)}` holds no values.",
-                "Give it some, or take it out.",
-                key=name,
-            )
-        else:
-            nodes.insert(place, (name, first, len(leaves) - 1))
+    texts = listed_values(node, leaves, logical)
+    return HierarchySpec(kind="ordered", leaves=texts)
 
 
-def _leaf(leaf: Node, logical: LogicalType) -> str | None:
-    """A leaf as text; says so when the column's type can't have that value."""
-    value = leaf.value
-    fits = {
-        LogicalType.STRING: isinstance(value, str) and bool(value),
-        LogicalType.INTEGER: isinstance(value, int) and not isinstance(value, bool),
-        LogicalType.DATE: iso_date(value) is not None,
-        LogicalType.TIMESTAMP: iso_timestamp(value) is not None,
-    }
-    if logical not in fits:
-        leaf.say(f"{leaf.label}: a {logical.value} column has no listed values.", "Use kind: natural.")
+def _tree(node: Node, logical: LogicalType, folder: Path | None) -> HierarchySpec | None:
+    if node.has("tree") and (node.has("file") or node.has("sha256")):
+        node.say(f"{node.label} has a tree here and one in a file.", "Keep one of them.", key="file")
         return None
-    if value is None:
-        leaf.say(f"{leaf.label}: null isn't listed, it's a value of its own.", "Take it out.")
+    if node.has("file") or node.has("sha256"):
+        for key in ("file", "sha256"):
+            if not node.has(key):
+                node.say(
+                    f"{node.label} lacks `{key}`.",
+                    "Write the tree's file and its digest: {kind: tree, file: regions.csv, sha256: ...}.",
+                    key=key,
+                )
+                return None
+        return tree_in_file(node, logical, folder)
+    if not node.has("tree"):
+        node.say(f"{node.label} lacks `tree`.", "Add it.", key="tree")
         return None
-    if not fits[logical]:
-        remedy = (
-            "Put it in quotes." if logical is LogicalType.STRING else f"Write values of type {logical.value}."
+    return inline_tree(node, logical)
+
+
+def _intervals(node: Node, logical: LogicalType, _folder: Path | None) -> HierarchySpec | None:
+    widths = _steps(node, "widths", "a width", _positive)
+    origin = node.number("origin")
+    if widths is None:
+        return None
+    whole = logical is LogicalType.INTEGER
+    if whole and any(width % 1 for width in widths):
+        node.say(
+            f"{node.label}: a width has decimals, and the column is integer.",
+            "Write whole numbers.",
+            key="widths",
         )
-        leaf.say(f"{leaf.label}: a value isn't of type {logical.value}.", remedy)
+    if whole and origin is not None and origin % 1:
+        node.say(
+            f"{node.label}: `origin` has decimals, and the column is integer.",
+            "Write a whole number.",
+            key="origin",
+        )
+    for finer, coarser in pairwise(widths):
+        # As fractions: a quotient of decimals may have more digits than their context carries.
+        times = Fraction(coarser) / Fraction(finer)
+        if times.denominator != 1 or times < 2:
+            node.say(
+                f"{node.label}: width {coarser} doesn't gather whole groups of width {finer}.",
+                "Write widths from fine to coarse, each a multiple of the one before: [5, 10, 20].",
+                key="widths",
+            )
+            break
+    return HierarchySpec(kind="intervals", widths=widths, origin=origin if origin is not None else Decimal(0))
+
+
+def _dates(node: Node, _logical: LogicalType, _folder: Path | None) -> HierarchySpec | None:
+    parts = _steps(node, "parts", "a part", lambda value: value if value in PARTS else None)
+    if parts is None:
         return None
-    return str(value)
+    if list(parts) != [part for part in PARTS if part in parts]:
+        node.say(
+            f"{node.label}: the parts aren't from fine to coarse, each once.",
+            f"Write some of {', '.join(PARTS)} in this order.",
+            key="parts",
+        )
+    return HierarchySpec(kind="dates", parts=parts)
 
 
-def _distinct(node: Node, leaves: list[Node], texts: list[str], nodes: list[tuple[str, int, int]]) -> None:
-    """No value twice, no name twice, and no label that could be mistaken for one the engine makes."""
-    seen: set[str] = set()
-    for leaf, text in zip(leaves, texts, strict=True):
-        if text in seen:
-            leaf.say(
-                f"{node.label}: the value `{shown(text)}` stands twice.",
-                "Each value has one place; keep one.",
-            )
-        seen.add(text)
-    names: set[str] = set()
-    for name, _, _ in nodes:
-        if name in names or name in seen:
-            node.say(
-                f"{node.label}: the branch `{shown(name)}` has the name of another branch or value.",
-                "Rename it.",
-                key="tree",
-            )
-        names.add(name)
-    labels = seen | names
-    for label in sorted(labels):
-        if label in (_ALL, _MISSING) or _looks_made(label, labels):
-            node.say(
-                f"{node.label}: the label `{shown(label)}` is one that coarsening itself gives.",
-                f"Rename it: `{_ALL}` means all, `{_MISSING}` no value, `a{_RANGE}b` a range, `a{_LIST}b` a list.",
-            )
+def _prefix(node: Node, _logical: LogicalType, _folder: Path | None) -> HierarchySpec | None:
+    lengths = _steps(node, "lengths", "a length", _count)
+    if lengths is None:
+        return None
+    if any(shorter >= longer for longer, shorter in pairwise(lengths)):
+        node.say(
+            f"{node.label}: the lengths don't fall.",
+            "Write them from long to short, as each level keeps fewer characters: [4, 2].",
+            key="lengths",
+        )
+    return HierarchySpec(kind="prefix", lengths=lengths)
 
 
-def _looks_made(label: str, labels: set[str]) -> bool:
-    """Whether a label reads as a range or list of other labels."""
-    parts = label.split(_LIST)
-    if len(parts) > 1 and all(part in labels or part == _MISSING for part in parts):
-        return True
-    cuts = [i for i in range(len(label)) if label.startswith(_RANGE, i)]
-    return any(label[:i] in labels and label[i + len(_RANGE) :] in labels for i in cuts)
+def _built(node: Node, _logical: LogicalType, _folder: Path | None) -> HierarchySpec | None:
+    groups = node.whole("groups", least=GROUPS[0], most=GROUPS[1])
+    fan = node.whole("fan", least=FAN[0], most=FAN[1])
+    return HierarchySpec(kind="built", groups=groups or 0, fan=fan if fan is not None else 2)
+
+
+_READERS: dict[str, Callable[[Node, LogicalType, Path | None], HierarchySpec | None]] = {
+    "natural": _natural,
+    "ordered": _ordered,
+    "tree": _tree,
+    "intervals": _intervals,
+    "dates": _dates,
+    "prefix": _prefix,
+    "built": _built,
+}
+_WANTED = {
+    "widths": "a number over 0",
+    "parts": f"one of {', '.join(PARTS)}",
+    "lengths": "a whole number from 1 on",
+}
+
+
+def _steps(node: Node, key: str, what: str, read: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+    """The list at a key, one value a level; None when it isn't one, or a value in it isn't what it should be (and said)."""
+    items = node.items(key, what=f"{node.label}: {what}")
+    if not isinstance(node.get(key), list):
+        return None
+    if not 0 < len(items) <= MAX_LEVELS:
+        told = "is empty" if not items else f"has more than {MAX_LEVELS} levels"
+        node.say(f"{node.label}: `{key}` {told}.", f"Write one to {MAX_LEVELS} levels.", key=key)
+        return None
+    values = [read(item.value) for item in items]
+    for item, value in zip(items, values, strict=True):
+        if value is None:
+            item.say(f"{item.label} can't be `{shown(item.value)}`.", f"Write {_WANTED[key]}.")
+            return None
+    return tuple(values)
+
+
+def _positive(value: Any) -> Decimal | None:
+    number = exact(value)
+    return number if number is not None and number > 0 else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None

@@ -38,12 +38,14 @@ class Located:
     marks: dict[Where, Mark] = field(default_factory=dict)
 
 
-def read_yaml(path: Path, problems: Problems, content: bytes | None = None) -> Located:
+def read_yaml(
+    path: Path, problems: Problems, content: bytes | None = None, *, most: int = MAX_BYTES
+) -> Located:
     """The document in a file. What is wrong with it as YAML goes to `problems`; what could be read is given all the same.
 
-    content: the file's bytes where they came another way; then `path` is only what messages call it.
+    content: the file's bytes where they came another way; then `path` is only what messages call it. most: bytes.
     """
-    text = _text(path, problems, content)
+    text = _text(path, problems, content, most)
     if text is None or not _shallow(text, problems):
         return Located(None)
     try:
@@ -78,7 +80,7 @@ def read_text_block(text: str) -> Any:
     raise ValueError("not one plain YAML value")
 
 
-def _text(path: Path, problems: Problems, content: bytes | None) -> str | None:
+def _text(path: Path, problems: Problems, content: bytes | None, most: int) -> str | None:
     try:
         raw = _bytes(path) if content is None else content
     except FileNotFoundError:
@@ -94,8 +96,8 @@ def _text(path: Path, problems: Problems, content: bytes | None) -> str | None:
             "Check what it is and its mode.",
         )
         return None
-    if len(raw) > MAX_BYTES:
-        what = f"The file is larger than {MAX_BYTES} bytes."
+    if len(raw) > most:
+        what = f"The file is larger than {most} bytes."
         problems.add((), what, "A contract is a few pages; split it.", kind=MALFORMED)
         return None
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from contracts.checks import Check
 from contracts.declared import Compliance, Grade, ProvisionTerms, Sensitivity
+from contracts.protection import CellPlan, HierarchySpec, PrivacyTerms, RowPlan, Transform, Treatment
 from core.digest import document_digest, sha256_hex
 from core.proof import Window
 
@@ -27,7 +28,7 @@ class TableKind(StrEnum):
     """What a table is about.
 
     SUBJECTS: one or more rows describe a person (the privacy unit); published as generalised rows.
-    FACTS: what persons did; published as cells only. REFERENCE: no persons; published as it is.
+    FACTS: what persons did; published as cells, or as rows under a pseudonym. REFERENCE: no persons; published as it is.
     """
 
     SUBJECTS = "subjects"
@@ -40,13 +41,16 @@ class TableKind(StrEnum):
         return self is not TableKind.REFERENCE
 
 
-def may_share_source(one: TableKind, other: TableKind) -> bool:
-    """Whether two tables of one contract may be made from the same source table.
+def may_share_source(one: TableKind, other: TableKind, *, rows: bool = False) -> bool:
+    """Whether two tables of one contract may be made from the same source table. rows: whether facts of either go out as rows.
 
-    Cells of one source at two levels of detail subtract from each other, and a reference table publishes its rows as
-    they are. Subjects and facts of one source are published so that neither tells more of a person than its limits.
+    Cells of one source at two levels of detail, or beside its rows, subtract from each other, and a reference table
+    publishes its rows as they are. Subjects and cells of one source are published so that neither tells more of a person
+    than its limits; a row of facts would undo what is generalised in the same row of the subject table.
     """
-    return {one, other} in ({TableKind.SUBJECTS, TableKind.FACTS}, {TableKind.REFERENCE})
+    if {one, other} == {TableKind.SUBJECTS, TableKind.FACTS}:
+        return not rows
+    return {one, other} == {TableKind.REFERENCE}
 
 
 class Role(StrEnum):
@@ -57,15 +61,6 @@ class Role(StrEnum):
     SENSITIVE = "sensitive"  # must not be learnt about a person: l-diversity
     EXCLUDED = "excluded"  # not published
     ATTRIBUTE = "attribute"  # tells of no person (facts and reference tables)
-
-
-class Transform(StrEnum):
-    """What is done to a column. Defaults by role: identifier drop, quasi-identifier generalize, excluded drop, else keep."""
-
-    DROP = "drop"
-    PSEUDONYM = "pseudonym"
-    GENERALIZE = "generalize"
-    KEEP = "keep"
 
 
 class LogicalType(StrEnum):
@@ -80,24 +75,12 @@ class LogicalType(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchySpec:
-    """How a quasi-identifier may be coarsened.
-
-    kind "natural": the values' own order (numbers, dates, strings). kind "ordered": `leaves` in the order that counts,
-    classes are runs of it. kind "tree": `leaves` in depth-first order and `nodes`, each a name and the run of leaves
-    [first, last] that it covers. NULL is always a leaf of its own, after the others.
-    """
-
-    kind: str
-    leaves: tuple[str, ...] = ()
-    nodes: tuple[tuple[str, int, int], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a table. physical_name: what the source calls it, where that isn't `name`.
 
-    grade, sensitivity: None when the contract doesn't say. doors: those it may pass; None is every door.
+    treatment: the parameters of its transform, where that has some. carries: the kinds of personal data that the contract
+    says stand in it (`contracts.carried`). grade, sensitivity: None when the contract doesn't say. doors: those it may pass;
+    None is every door.
     """
 
     name: str
@@ -107,7 +90,9 @@ class Column:
     required: bool = False
     role: Role
     transform: Transform
+    treatment: Treatment | None = None
     hierarchy: HierarchySpec | None = None
+    carries: tuple[str, ...] = ()
     physical_name: str | None = None
     grade: Grade | None = None
     sensitivity: Sensitivity | None = None
@@ -116,54 +101,6 @@ class Column:
     def passes(self, door: str) -> bool:
         """Whether anything of the column goes through a door."""
         return self.transform is not Transform.DROP and (self.doors is None or door in self.doors)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Level:
-    """One level of detail of a cell dimension: a column, its numbers grouped by `width` when that is over 1.
-
-    width 4 on a week number from 1 gives 1-4, 5-8, ...; `origin` is the first number (1 there). `label` names the
-    level in the published table, e.g. "department" or "4 weeks".
-    """
-
-    label: str
-    column: str
-    width: int = 1
-    origin: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dimension:
-    """A dimension of the cells: its levels from fine to coarse. Beyond the last level stands "all"."""
-
-    name: str
-    levels: tuple[Level, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A number each cell carries. aggregate: "sum", "count" (rows) or "countDistinct"; decimals: digits kept of a sum."""
-
-    name: str
-    aggregate: str
-    column: str | None = None
-    decimals: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellPlan:
-    """How facts become cells: segment x dimensions -> measures.
-
-    segments_of: the subject table whose classes are gathered into segments of at least `segment_min_units` persons;
-    None when facts have no subject table (everyone is one segment). Each cell also counts its distinct privacy units
-    under `count_name`. Coarsening order of a cell under k: segment, then each dimension in the order of `dimensions`.
-    """
-
-    segments_of: str | None
-    segment_min_units: int
-    dimensions: tuple[Dimension, ...]
-    measures: tuple[Measure, ...]
-    count_name: str = "units"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +117,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     time_column: str | None = None
     cells: CellPlan | None = None
+    rows: RowPlan | None = None
     description: str = ""
     notes: tuple[str, ...] = ()
 
@@ -226,20 +164,6 @@ class Term:
 
     def __contains__(self, day: date) -> bool:
         return self.start <= day <= self.end
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrivacyTerms:
-    """Limits that a release must keep. unit: the column that tells whose a row is, in every table about persons.
-
-    k: fewest units in a class or cell; l: fewest distinct sensitive values in a class; max_suppressed: largest share of
-    units whose subject rows may be left out (0..1).
-    """
-
-    unit: str
-    k: int
-    l: int  # noqa: E741 (the literature's name)
-    max_suppressed: float = 0.0
 
 
 def slug(contract_id: str) -> str:

@@ -26,6 +26,7 @@ from contracts.terms import (
     read_source,
     read_term,
 )
+from contracts.transforms import check_holders
 from core.digest import document_digest
 from core.errors import ContractError
 
@@ -33,7 +34,8 @@ UNSAID = "unknown"  # what stands for a tenant that the contract doesn't name
 
 
 def load_contract(path: Path, content: bytes | None = None) -> Contract:
-    """The contract in a file, whole and checked. content: the file's bytes where they came another way than by `path`.
+    """The contract in a file, whole and checked. content: the file's bytes where they came another way than by `path`,
+    such as in a negotiation's dossier: a tree in a file stays unread then (`HierarchySpec.unread`), known by its digest.
 
     Raises ContractError that lists every problem, one a line as "file:line: what. remedy"; `facts["problems"]` has them as
     values. Whether the contract may be shared is asked by `contracts.sharing`, whether it's in force by the doors.
@@ -66,14 +68,16 @@ def read_contract(path: Path, content: bytes | None = None) -> tuple[Contract | 
     if not isinstance(data, dict):
         return None, problems
     document, owed = check_standard(data, problems)
-    contract = _contract(Node(document, (), problems, "The contract"), data, path)
+    # Bytes that came another way have no folder: what stands in files beside the contract isn't at hand.
+    folder = path.resolve().parent if content is None else None
+    contract = _contract(Node(document, (), problems, "The contract"), data, path, folder)
     settle(owed, problems)
     if not problems.found:
         check_model(data, problems)
     return (None if problems.found else contract), problems
 
 
-def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
+def _contract(node: Node, data: dict[str, Any], path: Path, folder: Path | None) -> Contract | None:
     """The contract, or None when what is wrong leaves nothing to build; problems are said on the way."""
     check_own_keys(node.value, node.problems)
     check_names(node)
@@ -87,7 +91,9 @@ def _contract(node: Node, data: dict[str, Any], path: Path) -> Contract | None:
     term, recipient = read_term(node), read_recipient(node)
     max_quarantined, quarantine_days = read_quarantine(node)
     schedule = read_schedule(node)
-    table_nodes = read_tables(node)
+    table_nodes = read_tables(node, folder)
+    for table in table_nodes:
+        check_holders(table.placed, recipient=recipient, tenant=node.get("tenant"))
     persons = any(table.about_persons for table in table_nodes)
     privacy = read_privacy(node, persons=persons, sensitive=sensitive_column(table_nodes))
     unit = privacy.unit if privacy is not None else None

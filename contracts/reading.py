@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from contracts.problems import Problems, Where, choose, shown
@@ -140,6 +142,28 @@ class Node:
             return None
         return float(value)
 
+    def number(self, key: str, *, above: int | None = None, most: int | None = None) -> Decimal | None:
+        """The number at a key as it is written, within bounds; `above` itself is outside."""
+        value = self.get(key)
+        if value is None:
+            return None
+        number = exact(value)
+        if number is None:
+            self.say(f"{self.label}: `{key}` must be a number.", "Write it without quotes.", key=key)
+            return None
+        if (above is not None and number <= above) or (most is not None and number > most):
+            bounds = " and ".join(
+                told
+                for told in (
+                    f"over {above}" if above is not None else "",
+                    f"at most {most}" if most is not None else "",
+                )
+                if told
+            )
+            self.say(f"{self.label}: `{key}` is {value}.", f"It must be {bounds}.", key=key)
+            return None
+        return number
+
     def day(self, key: str) -> date | None:
         """The calendar day at a key."""
         value = self.get(key)
@@ -149,6 +173,13 @@ class Node:
         if day is None:
             self.say(f"{self.label}: `{key}` isn't a day.", 'Write a day as "2026-12-31".', key=key)
         return day
+
+
+def exact(value: Any) -> Decimal | None:
+    """A number of the document as it is written (0.1 is a tenth, not the double next to it), else None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return Decimal(repr(value))
 
 
 def iso_date(value: Any) -> date | None:

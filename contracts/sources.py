@@ -24,7 +24,8 @@ def check_sources(tables: Sequence[TableNode], source: Source | None) -> None:
         key = _key(table, source)
         kind = table.kind or TableKind.SUBJECTS
         for other_key, other in seen:
-            if key == other_key and not may_share_source(kind, other.kind or TableKind.SUBJECTS):
+            rows = table.rows or other.rows
+            if key == other_key and not may_share_source(kind, other.kind or TableKind.SUBJECTS, rows=rows):
                 _say(table, other)
                 break
         seen.append((key, table))
@@ -68,6 +69,12 @@ def _say(table: TableNode, other: TableNode) -> None:
     if TableKind.REFERENCE in (table.kind, other.kind):
         why = "a reference table is published as it is, and persons stand in this one"
         remedy = "Take the reference table out, or read it from a source without persons."
+    elif TableKind.SUBJECTS in (table.kind, other.kind) and (table.rows or other.rows):
+        why = "a row of facts would undo what is generalised in the same row of the subject table"
+        remedy = "Publish the facts as cells, or read them from a source of their own."
+    elif table.rows or other.rows:
+        why = "rows, and cells or other rows of the same facts, subtract from each other"
+        remedy = "Publish one plan of cells or rows per source table."
     else:
         why = "cells made twice from the same facts subtract from each other"
         remedy = "Publish one cell plan per source table."

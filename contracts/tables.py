@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from contracts.cellplan import read_cells
 from contracts.columns import good_name, read_column
-from contracts.model import Column, LogicalType, PrivacyTerms, Role, Table, TableKind
+from contracts.model import Column, LogicalType, Role, Table, TableKind
 from contracts.own import own
 from contracts.problems import choose, shown
+from contracts.protection import CellPlan, PrivacyTerms, RowPlan
 from contracts.reading import Node
+from contracts.rowplan import read_rows
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,26 @@ class TableNode:
     places: tuple[Node, ...]
 
     @property
+    def placed(self) -> tuple[tuple[Column, Node], ...]:
+        """Each column with its place."""
+        return tuple(zip(self.columns, self.places, strict=True))
+
+    @property
+    def rows(self) -> bool:
+        """Whether facts of it go out as rows."""
+        return self.kind is TableKind.FACTS and _has(self.node, "sluiceRows")
+
+    @property
     def about_persons(self) -> bool:
         """Whether rows are known to belong to persons. Without a usable kind, which is told, nobody knows yet."""
         return self.kind is not None and self.kind.about_persons
 
 
-def read_tables(document: Node) -> tuple[TableNode, ...]:
-    """The tables with their columns; what they say wrongly by themselves is said."""
+def read_tables(document: Node, folder: Path | None = None) -> tuple[TableNode, ...]:
+    """The tables with their columns; what they say wrongly by themselves is said.
+
+    folder: the contract's, in which the files of trees stand; None when only its text is at hand.
+    """
     nodes = list(document.each("schema"))
     if not nodes:
         document.say(
@@ -41,7 +57,9 @@ def read_tables(document: Node) -> tuple[TableNode, ...]:
     named = [(node, node.get("name")) for node in nodes]
     kinds = {i: _kind(node, name) for i, (node, name) in enumerate(named) if isinstance(name, str)}
     _one_subject_table([(named[i][0], kind) for i, kind in kinds.items()])
-    segmented = TableKind.FACTS in kinds.values()
+    segmented = any(
+        kind is TableKind.FACTS and not _has(named[i][0], "sluiceRows") for i, kind in kinds.items()
+    )
     tables: list[TableNode] = []
     seen: set[str] = set()
     for i, (node, name) in enumerate(named):
@@ -62,7 +80,7 @@ def read_tables(document: Node) -> tuple[TableNode, ...]:
             )
             continue
         seen.add(name.casefold())
-        columns, places = _columns(node, name, kinds[i], segmented)
+        columns, places = _columns(node, kinds[i], segmented, folder)
         tables.append(TableNode(node, name, kinds[i], columns, places))
     return tuple(tables)
 
@@ -83,25 +101,9 @@ def finish_tables(tables: Sequence[TableNode], terms: PrivacyTerms | None) -> tu
         _check_unit(tables, terms)
     finished = []
     for table in tables:
-        cells = own(table.node, "sluiceCells")
-        plan = None
-        if table.kind is TableKind.FACTS:
-            if cells is None:
-                table.node.say(
-                    f"{table.node.label} holds facts of persons and no plan to make cells of them.",
-                    "Add the customProperty sluiceCells with dimensions and measures.",
-                    key="customProperties",
-                )
-            else:
-                by_name = {column.name: column for column in table.columns}
-                plan = read_cells(
-                    cells.named(f"{table.node.label}: sluiceCells"), by_name, subjects=subjects, terms=terms
-                )
-        elif cells is not None:
-            cells.say(
-                f"{table.node.label}: only facts are published as cells.",
-                "Take sluiceCells out, or set sluiceKind: facts.",
-            )
+        _check_orders(table, terms)
+        time_column = _time_column(table)
+        cells, rows = _plans(table, subjects, terms, time_column)
         physical = table.node.get("physicalName")
         if isinstance(physical, str) and not good_name(table.node, physical, of="table", key="physicalName"):
             physical = None
@@ -111,12 +113,66 @@ def finish_tables(tables: Sequence[TableNode], terms: PrivacyTerms | None) -> tu
                 physical_name=physical or table.name,
                 kind=table.kind or TableKind.SUBJECTS,
                 columns=table.columns,
-                time_column=_time_column(table),
-                cells=plan,
+                time_column=time_column,
+                cells=cells,
+                rows=rows,
                 description=table.node.get("description") or "",
             )
         )
     return tuple(finished)
+
+
+def _has(node: Node, key: str) -> bool:
+    """Whether one of our keys stands in a place's customProperties; nothing is said."""
+    return any(entry.get("property") == key and entry.has("value") for entry in node.each("customProperties"))
+
+
+def _plans(
+    table: TableNode, subjects: str | None, terms: PrivacyTerms | None, time_column: str | None
+) -> tuple[CellPlan | None, RowPlan | None]:
+    """How facts go out: as cells or as rows, one of them; no other table has either."""
+    label, cells, rows = table.node.label, own(table.node, "sluiceCells"), own(table.node, "sluiceRows")
+    if table.kind is not TableKind.FACTS:
+        for given, what in ((cells, "cells"), (rows, "rows under a pseudonym")):
+            if given is not None:
+                given.say(
+                    f"{label}: only facts are published as {what}.",
+                    f"Take {given.label} out, or set sluiceKind: facts.",
+                )
+        return None, None
+    if cells is not None and rows is not None:
+        rows.say(
+            f"{label} has both sluiceCells and sluiceRows: rows beside cells of the same facts subtract from each other.",
+            "Keep one of them.",
+        )
+        return None, None
+    if rows is not None:
+        named = rows.named(f"{label}: sluiceRows")
+        return None, read_rows(named, table.placed, table=label, time_column=time_column, terms=terms)
+    if cells is None:
+        table.node.say(
+            f"{label} holds facts of persons and no plan to make cells of them.",
+            "Add the customProperty sluiceCells with dimensions and measures, or sluiceRows for rows under a pseudonym.",
+            key="customProperties",
+        )
+        return None, None
+    by_name = {column.name: column for column in table.columns}
+    return read_cells(cells.named(f"{label}: sluiceCells"), by_name, subjects=subjects, terms=terms), None
+
+
+def _check_orders(table: TableNode, terms: PrivacyTerms | None) -> None:
+    """A sensitive column's order is there for t-closeness, which is asked of the classes of a subject table."""
+    for column, place in table.placed:
+        if column.role is not Role.SENSITIVE or column.hierarchy is None:
+            continue
+        if table.kind is not TableKind.SUBJECTS or terms is None or terms.t is None:
+            why = "no `t`" if table.kind is TableKind.SUBJECTS else "no classes of facts"
+            (own(place, "sluiceHierarchy") or place).say(
+                f"{place.label}: the order of a sensitive column counts for t-closeness only, and there is {why}.",
+                "Add `t` to sluicePrivacy, or take sluiceHierarchy out."
+                if table.kind is TableKind.SUBJECTS
+                else "Take sluiceHierarchy out.",
+            )
 
 
 def _kind(node: Node, name: str) -> TableKind | None:
@@ -148,7 +204,7 @@ def _one_subject_table(kinds: Sequence[tuple[Node, TableKind | None]]) -> None:
 
 
 def _columns(
-    node: Node, table: str, kind: TableKind | None, segmented: bool
+    node: Node, kind: TableKind | None, segmented: bool, folder: Path | None
 ) -> tuple[tuple[Column, ...], tuple[Node, ...]]:
     columns: list[Column] = []
     places: list[Node] = []
@@ -164,7 +220,14 @@ def _columns(
             continue
         if isinstance(name, str):
             seen.add(name.casefold())
-        column = read_column(place, table=node.label, kind=kind, segmented=segmented)
+        column = read_column(
+            place,
+            table=node.label,
+            kind=kind,
+            segmented=segmented,
+            rows=_has(node, "sluiceRows"),
+            folder=folder,
+        )
         if column is not None:
             columns.append(column)
             places.append(place.named(f"{node.label}.{shown(name)}"))
@@ -214,6 +277,12 @@ def _check_unit(tables: Sequence[TableNode], terms: PrivacyTerms) -> None:
         if column.role is not Role.IDENTIFIER:
             place.say(
                 f"{place.label} is the privacy unit.", "Set sluiceRole: identifier.", key="customProperties"
+            )
+        if not column.required and place.get("primaryKey") is not True:
+            place.say(
+                f"{place.label} is the privacy unit and may be NULL: such a row is nobody's, and no limit counts it.",
+                "Set required: true; rows without it are set aside then.",
+                key="required",
             )
         if column.type not in (LogicalType.STRING, LogicalType.INTEGER):
             place.say(

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from contracts.fileserver import check_files
 from contracts.life.version import comparable
-from contracts.model import MAX_QUARANTINE_DAYS, QUARANTINE_DAYS, PrivacyTerms, Source, Term
+from contracts.model import MAX_QUARANTINE_DAYS, QUARANTINE_DAYS, Source, Term
 from contracts.own import own
 from contracts.problems import choose, shown
+from contracts.protection import PrivacyTerms, Search
 from contracts.reading import Node
 from contracts.schedule import FREQUENCY, UnclearError, cron_of, one_cron
 
@@ -17,6 +18,7 @@ from contracts.schedule import FREQUENCY, UnclearError, cron_of, one_cron
 CONNECTORS = ("files", "completejourney")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _VARIABLE = re.compile(r"\$\{\s*[A-Za-z_][A-Za-z0-9_.]*\s*(:-[^}]*)?\}")
+PRIVACY = ("unit", "k", "l", "entropyL", "t", "search", "maxSuppressed", "maxIntersected")
 _NOT_OPTIONS = {
     "id",
     "server",
@@ -109,17 +111,18 @@ def read_schedule(node: Node) -> str | None:
 
 
 def read_privacy(node: Node, *, persons: bool, sensitive: Node | None) -> PrivacyTerms | None:
-    """sluicePrivacy {unit, k, l, maxSuppressed}.
+    """sluicePrivacy {unit, k, l, entropyL, t, search, maxSuppressed, maxIntersected}.
 
     persons: whether any table is about persons; without privacy terms that is refused. sensitive: a column with the role
-    sensitive, if there is one: then l is 2 unless more is asked for, and never less.
+    sensitive, if there is one: then l is 2 unless more is asked for, and never less. Without one nothing could be measured
+    against entropyL or t.
     """
     given = own(node, "sluicePrivacy")
     if given is None:
         if persons:
             _lacks(node, "sluicePrivacy", "value: {unit: ..., k: 5, l: 2}, because tables are about persons")
         return None
-    if not given.mapping(("unit", "k", "l", "maxSuppressed"), required=("unit", "k")):
+    if not given.mapping(PRIVACY, required=("unit", "k")):
         return None
     unit, k = given.text("unit"), given.whole("k", least=2)
     least = 2 if sensitive is not None else 1
@@ -130,11 +133,28 @@ def read_privacy(node: Node, *, persons: bool, sensitive: Node | None) -> Privac
             "Write 2 or more: else a class may tell its people's sensitive value.",
             key="l",
         )
+    entropy_l, t = given.number("entropyL", above=1), given.number("t", above=0, most=1)
+    for key in ("entropyL", "t"):
+        if sensitive is None and given.has(key):
+            given.say(
+                f"sluicePrivacy: `{key}` limits what a class tells of a sensitive column, and no subject table has one.",
+                "Take it out, or set sluiceRole: sensitive on the column that it's meant for.",
+                key=key,
+            )
+    search = given.choice("search", [each.value for each in Search])
     max_suppressed = given.share("maxSuppressed", one=False)
+    max_intersected = given.share("maxIntersected", one=True)
     if unit is None or k is None:
         return None
     return PrivacyTerms(
-        unit=unit, k=k, l=max(l_distinct or least, least), max_suppressed=max_suppressed or 0.0
+        unit=unit,
+        k=k,
+        l=max(l_distinct or least, least),
+        max_suppressed=max_suppressed or 0.0,
+        entropy_l=float(entropy_l) if entropy_l is not None else None,
+        t=float(t) if t is not None else None,
+        search=Search(search) if search is not None else Search.AUTO,
+        max_intersected=max_intersected or 0.0,
     )
 
 

@@ -8,14 +8,21 @@ from datetime import datetime
 
 from contracts.agreement.model import Agreement, Constraint, Permission
 from contracts.agreement.vocabulary import Operator
-from contracts.model import Contract, Transform
+from contracts.model import Contract
 from contracts.parties.model import Parties
+from contracts.protection import PrivacyTerms, RowPlan, Transform
 
 _BECOMES = {
     Transform.DROP: "left out",
     Transform.PSEUDONYM: "as pseudonyms",
+    Transform.TOKEN: "as tokens that two holders together can undo",
     Transform.GENERALIZE: "generalised",
     Transform.KEEP: "kept",
+    Transform.REDACT: "redacted",
+    Transform.ROUND: "rounded",
+    Transform.CLAMP: "clamped",
+    Transform.NOISE: "made noisy",
+    Transform.SHIFT: "shifted in time",
 }
 _HOW = {
     Operator.GTEQ: "at least",
@@ -47,14 +54,22 @@ def facts_in_words(contract: Contract) -> Iterator[tuple[str, str]]:
         kinds = Counter(_BECOMES[column.transform] for column in table.columns)
         become = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         yield "table", f"{table.name} ({table.kind}): {len(table.columns)} columns, {become}"
+        if table.rows is not None:
+            yield "rows", f"{table.name}: {_rows(table.rows)}"
+        for column in table.columns:
+            if column.treatment is not None and column.treatment.holder is not None:
+                yield (
+                    "holder",
+                    f"{table.name}.{column.name}: `{column.treatment.holder}` holds the second key of its tokens",
+                )
+            if column.hierarchy is not None and column.hierarchy.file is not None:
+                file = column.hierarchy.file
+                yield (
+                    "tree",
+                    f"{table.name}.{column.name}: {file.path}, SHA-256 {file.sha256}; ask for the file and read it",
+                )
     if contract.privacy is not None:
-        limits = contract.privacy
-        yield (
-            "limits",
-            (
-                f"k {limits.k}, l {limits.l}, counted over `{limits.unit}`; at most {limits.max_suppressed:.0%} of them left out"
-            ),
-        )
+        yield "limits", _limits(contract.privacy)
     yield "term", f"{contract.term.start} to {contract.term.end}"
     said = contract.compliance
     if said is not None:
@@ -66,6 +81,28 @@ def facts_in_words(contract: Contract) -> Iterator[tuple[str, str]]:
             yield "filing", f"{filing.kind} {filing.reference}{until}"
     for name in ("description", "rights", "use", "delivery", "payment", "acceptance", "notice"):
         yield from _given(name, getattr(contract.provision, name, None))
+
+
+def _limits(limits: PrivacyTerms) -> str:
+    asked = [f"k {limits.k}", f"l {limits.l}"]
+    asked += [f"entropy l {limits.entropy_l:g}"] if limits.entropy_l is not None else []
+    asked += [f"t {limits.t:g}"] if limits.t is not None else []
+    narrowed = (
+        f", and {limits.max_intersected:.0%} narrowed down by all releases together"
+        if limits.max_intersected
+        else ""
+    )
+    return f"{', '.join(asked)}, counted over `{limits.unit}`; at most {limits.max_suppressed:.0%} of them left out{narrowed}"
+
+
+def _rows(plan: RowPlan) -> str:
+    """How facts go out row by row, for people."""
+    pseudonym = "one that lasts" if plan.period is None else f"another each {plan.period}"
+    most = f", at most {plan.max_rows} rows of each" if plan.max_rows is not None else ""
+    return (
+        f"row by row under a pseudonym, {pseudonym}{most}; "
+        f"{plan.points} known rows single out at most {plan.max_unicity:.0%} of them"
+    )
 
 
 def _given(label: str, value: object) -> Iterator[tuple[str, str]]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from contracts.changes.change import Change, Who, listed, narrower, wider
+from contracts.changes.protection import plans, same_tree, treatment
+from contracts.compile import IN_HIERARCHY
 from contracts.declared import DOORS, Grade
-from contracts.model import CellPlan, Column, Contract, PrivacyTerms, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, Role, Table, TableKind
 from contracts.problems import shown
+from contracts.protection import PrivacyTerms
 
-# How much of a column's values is left to see.
-_LEFT = {Transform.DROP: 0, Transform.PSEUDONYM: 1, Transform.GENERALIZE: 1, Transform.KEEP: 2}
 _GRADES = (Grade.GENERAL, Grade.IMPORTANT, Grade.CORE)
 
 
@@ -74,28 +75,27 @@ def _privacy(old: PrivacyTerms | None, new: PrivacyTerms | None) -> Iterator[Cha
     if old.unit != new.unit:
         words = f"The privacy unit is `{shown(new.unit)}` now, and was `{shown(old.unit)}`: every limit counts others."
         yield wider("k", words, who=Who.PERSONS, gains=False, old=f"{clause}.unit", new=f"{clause}.unit")
-    for name in ("k", "l"):
+    for name, key, more_protects in (("k", "k", True), ("l", "l", True), ("entropy_l", "entropyL", True), ("t", "t", False)):  # fmt: skip
         before, after = getattr(old, name), getattr(new, name)
         if before == after:
             continue
-        place, change = (
-            f"{clause}.{name}",
-            f"{name} changes from {before} to {after}: the persons in the data",
-        )
-        if after < before:
-            yield wider(
-                name, f"{change} lose protection.", who=Who.PERSONS, gains=False, old=place, new=place
-            )
+        place = f"{clause}.{key}"
+        told = [f"{each:g}" if isinstance(each, float) else each or "none" for each in (before, after)]
+        change = f"{key} changes from {told[0]} to {told[1]}: the persons in the data"
+        if after is None or (before is not None and (after < before) is more_protects):
+            yield wider(key, f"{change} lose protection.", who=Who.PERSONS, gains=False, old=place, new=place)
         else:
             yield narrower(
-                name, f"{change} gain protection.", who=Who.PERSONS, gains=True, old=place, new=place
+                key, f"{change} gain protection.", who=Who.PERSONS, gains=True, old=place, new=place
             )
-    yield from _number(
-        "the share of units that may be left out",
-        old.max_suppressed,
-        new.max_suppressed,
-        f"{clause}.maxSuppressed",
-    )
+    if old.search is not new.search:
+        words = f"Classes are found by `{new.search}` now, and were by `{old.search}`: other details of the values go out."
+        yield wider("limits", words, old=f"{clause}.search", new=f"{clause}.search")
+    for name, key, label in (
+        ("max_suppressed", "maxSuppressed", "the share of units that may be left out"),
+        ("max_intersected", "maxIntersected", "the share of units that releases together may narrow down"),
+    ):
+        yield from _number(label, getattr(old, name), getattr(new, name), f"{clause}.{key}")
 
 
 def _number(label: str, old: float, new: float, clause: str) -> Iterator[Change]:
@@ -157,12 +157,7 @@ def _table(old: Table, new: Table, was: str, now: str) -> Iterator[Change]:
         if getattr(old, name) != getattr(new, name):
             words = f"{key} of {label} is `{shown(getattr(new, name))}` now, and was `{shown(getattr(old, name))}`."
             yield wider("transforms", words, old=f"{was}.{key}", new=f"{now}.{key}")
-    if old.cells != new.cells:
-        coarser = _coarser(old.cells, new.cells)
-        words = f"The cells of {label} {'are held to more persons' if coarser else 'are made otherwise'}."
-        yield (narrower if coarser else wider)(
-            "transforms", words, old=f"{was}.sluiceCells", new=f"{now}.sluiceCells"
-        )
+    yield from plans(old, new, label, was, now)
     yield from _checks(old, new, label, was, now)
     before = {column.name: (i, column) for i, column in enumerate(old.columns)}
     after = {column.name: (i, column) for i, column in enumerate(new.columns)}
@@ -173,16 +168,18 @@ def _table(old: Table, new: Table, was: str, now: str) -> Iterator[Change]:
         yield from _column(f"`{shown(name)}` of {label}", new.kind, one, other, place, place_now)
 
 
-def _coarser(old: CellPlan | None, new: CellPlan | None) -> bool:
-    if old is None or new is None:
-        return False
-    same = replace(old, segment_min_units=new.segment_min_units) == new
-    return same and new.segment_min_units > old.segment_min_units
-
-
 def _checks(old: Table, new: Table, label: str, was: str, now: str) -> Iterator[Change]:
-    before = {check.name: check for check in old.checks}
-    after = {check.name: check for check in new.checks}
+    # A tree that one side has read and the other knows by its digest alone makes a check on one side only.
+    apart = {
+        IN_HIERARCHY.format(name=column.name)
+        for column in old.columns
+        for other in new.columns
+        if column.name == other.name
+        and column.hierarchy != other.hierarchy
+        and same_tree(column.hierarchy, other.hierarchy)
+    }
+    before = {check.name: check for check in old.checks if check.name not in apart}
+    after = {check.name: check for check in new.checks if check.name not in apart}
     gone = [name for name in before if before[name] != after.get(name)]
     come = [name for name in after if after[name] != before.get(name) and name not in before]
     if gone:
@@ -210,16 +207,15 @@ def _column(label: str, kind: TableKind, old: Column | None, new: Column | None,
     yield from _graded(label, old, new, was, now)
     if not before & after:
         return
-    if old.transform is not new.transform:
-        coarser = _LEFT[new.transform] < _LEFT[old.transform]
-        words = f"The column {label} is {_done(new.transform)} now, and was {_done(old.transform)}."
-        yield (narrower if coarser else wider)("transforms", words, old=was, new=now)
+    yield from treatment(label, old, new, was, now)
     if old.role is not new.role:
         # From a plain attribute to one that limits count is the only change of role that can't take protection away.
         safer = old.role is Role.ATTRIBUTE and kind is not TableKind.REFERENCE
         words = f"The column {label} counts as {new.role} now, and did as {old.role}."
         yield (narrower if safer else wider)("transforms", words, old=was, new=now)
-    for name, key in (("hierarchy", "sluiceHierarchy"), ("type", "logicalType"), ("physical_name", "physicalName"), ("physical_type", "physicalType")):  # fmt: skip
+    if not same_tree(old.hierarchy, new.hierarchy):
+        yield wider("transforms", f"sluiceHierarchy of the column {label} is another.", old=was, new=now)
+    for name, key in (("type", "logicalType"), ("physical_name", "physicalName"), ("physical_type", "physicalType")):  # fmt: skip
         if getattr(old, name) != getattr(new, name):
             yield wider("transforms", f"{key} of the column {label} is another.", old=was, new=now)
 
@@ -238,17 +234,17 @@ def _graded(label: str, old: Column, new: Column, was: str, now: str) -> Iterato
         yield (narrower if old.sensitivity is None else wider)(
             "compliance", words, who=Who.PLATFORM, old=was, new=now
         )
+    if old.carries != new.carries:
+        # What is declared to stand in a column is what no scan stops at.
+        words = f"The column {label} is said to carry {_kinds(new)} now, and was {_kinds(old)}."
+        more = set(new.carries) - set(old.carries)
+        yield (wider if more else narrower)("compliance", words, who=Who.PLATFORM, old=was, new=now)
+
+
+def _kinds(column: Column) -> str:
+    return ", ".join(column.carries) or "nothing"
 
 
 def _at(doors: frozenset[str]) -> str:
     names: Sequence[str] = [door for door in DOORS if door in doors]
     return f"the door{'s' if len(names) > 1 else ''} {', '.join(names)}"
-
-
-def _done(transform: Transform) -> str:
-    return {
-        Transform.DROP: "dropped",
-        Transform.PSEUDONYM: "pseudonymised",
-        Transform.GENERALIZE: "generalised",
-        Transform.KEEP: "kept as it is",
-    }[transform]

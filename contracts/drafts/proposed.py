@@ -14,8 +14,9 @@ from contracts.columns import MAX_NAME_BYTES
 from contracts.declared import Grade, Sensitivity
 from contracts.drafts.meanings import Meaning, is_calendar, is_id, meaning_of, names_persons, names_things
 from contracts.drafts.seen import Look, SeenColumn, SeenTable
-from contracts.model import LogicalType, Role, TableKind, Transform
+from contracts.model import LogicalType, Role, TableKind
 from contracts.problems import shown
+from contracts.protection import Transform
 
 _MANY, _LONG = 500, 80  # values of a dimension; characters of a text that is a label and no prose
 _MOST_DIMENSIONS = 3

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain, count
 
 from contracts.declared import Basis, Grade
 from contracts.drafts.proposed import Proposed, ProposedColumn, ProposedTable
 from contracts.drafts.seen import SeenData
-from contracts.model import LogicalType, Role, TableKind, Transform
+from contracts.model import LogicalType, Role, TableKind
+from contracts.protection import Transform
 
 # Small enough to begin with. What is right depends on the data and on who asks: raising one is a loosening, and `diff` tells it.
 EPSILON_QUESTION, EPSILON_PERIOD, EPSILON_LIFE, DELTA = "0.1", "1", "4", "0.000001"
@@ -182,9 +184,11 @@ def _cells(table: ProposedTable, proposed: Proposed, answers: Answers) -> Iterat
             levels.append(f"{{column: {_word(name)}, label: {_word(f'4 {name}')}, width: 4, origin: 1}}")
         yield f"            - {{name: {_word(name)}, levels: [{', '.join(levels)}]}}"
     yield "          measures:"
-    yield "            - {name: lines, aggregate: count}"
+    taken = {each.casefold() for name in table.dimensions for each in (name, f"{name}_level")}
+    lines = next(each for each in chain(["lines"], (f"lines_{i}" for i in count(2))) if each not in taken)
+    yield f"            - {{name: {lines}, aggregate: count}}"
     for name in table.sums:
-        if name.casefold() != "lines":
+        if name.casefold() not in taken | {lines}:
             decimals = ", decimals: 2" if types[name] is LogicalType.NUMBER else ""
             yield f"            - {{name: {_word(name)}, aggregate: sum, column: {_word(name)}{decimals}}}"
 

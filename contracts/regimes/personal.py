@@ -6,6 +6,7 @@ technology: security requirements for processing sensitive personal information.
 
 from __future__ import annotations
 
+from contracts.carried import OF_FIRMS
 from contracts.declared import Basis, Sensitivity
 from contracts.model import Column, Role, Table
 from contracts.regimes.finding import Facts, Finding, Severity, name_of
@@ -28,11 +29,15 @@ def undeclared(facts: Facts) -> tuple[Finding, ...]:
 
 
 def denied(facts: Facts) -> tuple[Finding, ...]:
-    """Each column that is called impersonal and whose role, or table, says otherwise. Source: PIPL, article 4."""
+    """Each column that is called impersonal and whose role, declared content or table says otherwise. Source: PIPL, article 4."""
     found = []
     for clause, table, column in facts.columns_of_persons():
         if column.sensitivity is Sensitivity.NONE and column.role in _OF_PERSONS:
             what = f"{name_of(table, column)} is called impersonal, and its role is {column.role.value}."
+            found.append(_of_column("personal.denied", clause, what,
+                                    "Set sluiceSensitivity: personal or sensitive:<kind>.", "PIPL, article 4"))  # fmt: skip
+        elif column.sensitivity is Sensitivity.NONE and (kinds := _of_persons(column)):
+            what = f"{name_of(table, column)} is called impersonal, and is said to carry {kinds}."
             found.append(_of_column("personal.denied", clause, what,
                                     "Set sluiceSensitivity: personal or sensitive:<kind>.", "PIPL, article 4"))  # fmt: skip
     about = {id(column) for _, _, column in facts.columns_of_persons()}
@@ -106,6 +111,11 @@ def withdrawal(facts: Facts) -> tuple[Finding, ...]:
             "Write `exclusions` in sluiceCompliance: a CSV or Parquet file of their ids.", "PIPL, articles 15 and 47",
         ),
     )  # fmt: skip
+
+
+def _of_persons(column: Column) -> str:
+    """The kinds of persons' data that a column is said to carry, for a sentence."""
+    return ", ".join(kind for kind in column.carries if kind not in OF_FIRMS)
 
 
 def _first_sensitive(facts: Facts, kind: Sensitivity | None = None) -> tuple[Table, Column] | None:

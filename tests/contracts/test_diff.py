@@ -21,21 +21,16 @@ from contracts.checks import Check, CheckKind, Scope
 from contracts.decision import Deny, Permit, decide
 from contracts.declared import Compliance, Grade, ProvisionTerms, Sensitivity
 from contracts.diff import Change, Sharing, Who, diff, widens
-from contracts.model import (
-    CellPlan,
-    Column,
-    Contract,
-    HierarchySpec,
-    LogicalType,
-    PrivacyTerms,
-    Role,
-    Source,
-    Table,
-    TableKind,
-    Term,
-    Transform,
-)
+from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term
 from contracts.odcs import load_contract
+from contracts.protection import (
+    CellPlan,
+    HierarchySpec,
+    PrivacyTerms,
+    RowPlan,
+    Transform,
+    Treatment,
+)
 from core.errors import ContractError
 from tests.contracts.agreement.documents import (
     ASSIGNER,
@@ -358,6 +353,7 @@ ANOTHER_TABLE: dict[str, Any] = {
     "checks": CONTRACT.tables[0].checks[1:],
     "time_column": "age",
     "cells": CONTRACT.tables[1].cells,
+    "rows": RowPlan(period=None, period_column=None, max_rows=None, points=3, max_unicity=0.05),
 }
 ANOTHER_COLUMN: dict[str, Any] = {
     "name": "other",
@@ -365,6 +361,8 @@ ANOTHER_COLUMN: dict[str, Any] = {
     "physical_type": "int64",
     "role": Role.SENSITIVE,
     "transform": Transform.KEEP,
+    "treatment": Treatment(holder="notary"),
+    "carries": ("name",),
     "hierarchy": HierarchySpec(kind="ordered", leaves=("1", "2")),
     "physical_name": "other",
     "grade": Grade.GENERAL,

@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from connectors import registry
-from contracts import cellplan, own, rules, standard, terms
+from contracts import cellplan, hierarchy, own, rowplan, rules, standard, terms, transforms
+from contracts.carried import Kind
 from contracts.checks import FORMATS
-from contracts.columns import ALLOWED
-from contracts.model import LogicalType, Role, TableKind, Transform
+from contracts.model import LogicalType, Role, TableKind
+from contracts.protection import Search, Transform
+from contracts.transforms import ALLOWED
 
 DOC = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 WORDS = set(re.findall(r"[A-Za-z0-9.]+", DOC))
@@ -49,7 +51,9 @@ def test_no_key_is_described_that_the_code_does_not_know() -> None:
             *cellplan._KEYS, *cellplan._AGGREGATES, *terms.CONNECTORS, *standard.VERSIONS, *rules.BOUNDS, *rules._METRICS,
             *FORMATS, *(kind.value for kind in (*LogicalType, *TableKind, *Role, *Transform)),
             "unit", "k", "l", "maxSuppressed", "maxShare", "from", "until", "width", "origin", "label", "decimals",
-            "natural", "ordered", "tree",
+            *hierarchy._KINDS, *(key for keys in hierarchy._KINDS.values() for key in keys), *hierarchy.PARTS, *terms.PRIVACY,
+            *rowplan.KEYS, *rowplan.PERIODS, rowplan.LASTING, rowplan.CHANGING, *Search, *Kind,
+            *(key for keys in transforms.PARAMETERS.values() for key in keys),
         }
     ),
 )  # fmt: skip
@@ -65,7 +69,7 @@ def test_the_table_of_roles_is_the_codes(role: Role) -> None:
 
 def test_the_examples_are_yaml() -> None:
     blocks = re.findall(r"(?:^    .*\n)+", DOC, flags=re.MULTILINE)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         loaded: Any = yaml.safe_load(block)
         assert loaded

@@ -21,8 +21,9 @@ from contracts.drafts.meanings import is_calendar, meaning_of, names_persons, na
 from contracts.drafts.proposed import Proposed, ProposedTable, propose
 from contracts.drafts.seen import Look, SeenColumn, SeenData, SeenTable
 from contracts.drafts.text import Answers, contract_text, sheet_text
-from contracts.model import LogicalType, Role, TableKind, Transform
+from contracts.model import LogicalType, Role, TableKind
 from contracts.odcs import check_contract, load_contract
+from contracts.protection import Transform
 from tests.signed import ALWAYS, FIRM, PLATFORM
 
 ANSWERS = Answers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft201909Validator
 
 import contracts
+from contracts.carried import Kind
 from contracts.columns import read_column
 from contracts.compliance import read_provision
 from contracts.hierarchy import read_hierarchy
-from contracts.model import LogicalType, TableKind
+from contracts.model import Column, LogicalType, Role, TableKind
 from contracts.own import KEYS
 from contracts.problems import Problems
+from contracts.protection import Transform
 from contracts.reading import Node
+from contracts.rowplan import read_rows
 from contracts.terms import CONNECTORS, read_privacy, read_quarantine, read_recipient, read_term
+from contracts.transforms import Place, read_transform
 from core.settings import PUBLISHED
 
 SCHEMA: dict[str, Any] = json.loads(
@@ -154,6 +159,51 @@ HIERARCHIES = st.fixed_dictionaries(
         "y": st.just(1),
     },
 )
+SMALL = st.sampled_from([None, 0, 1, 2, 4, 8, 0.5, 1.5, -1, True, "day", "year", "x"])
+STEPS = st.lists(SMALL, max_size=3) | SMALL
+RULES = st.one_of(
+    st.fixed_dictionaries({"kind": st.just("intervals")}, optional={"widths": STEPS, "origin": SMALL}),
+    st.fixed_dictionaries(
+        {"kind": st.just("dates")},
+        optional={"parts": st.lists(st.sampled_from(["day", "month", "year"])) | STEPS},
+    ),
+    st.fixed_dictionaries({"kind": st.just("prefix")}, optional={"lengths": STEPS, "x": SMALL}),
+    st.fixed_dictionaries({"kind": st.just("built")}, optional={"groups": SMALL, "fan": SMALL}),
+    st.fixed_dictionaries(
+        {"kind": st.just("tree")},
+        optional={
+            "file": st.sampled_from(["r.csv", "a/r.YML", "r.txt", "", None, 5]),
+            "sha256": st.sampled_from(["0" * 64, "0" * 63, "A" * 64, None]),
+            "tree": BRANCHES | st.none(),
+        },
+    ),
+)
+TRANSFORMS = st.one_of(
+    st.sampled_from([each.value for each in Transform]),
+    st.fixed_dictionaries({"kind": st.just("round")}, optional={"to": SMALL, "x": SMALL}),
+    st.fixed_dictionaries({"kind": st.just("clamp")}, optional={"low": SMALL, "high": SMALL}),
+    st.fixed_dictionaries({"kind": st.just("noise")}, optional={"scale": SMALL, "step": SMALL}),
+    st.fixed_dictionaries({"kind": st.just("shift")}, optional={"days": SMALL}),
+    st.fixed_dictionaries({"kind": st.just("token")}, optional={"holder": st.just("a-b") | SMALL}),
+    st.fixed_dictionaries({"kind": st.sampled_from(["drop", "redact", "x", None])}, optional={"x": SMALL}),
+)
+PLANS = st.fixed_dictionaries(
+    {
+        "pseudonym": st.sampled_from(["lasting", "changing", "x", None]),
+        "points": st.sampled_from([0, 1, 5, 6, None, 1.5]),
+        "maxUnicity": st.sampled_from([0, 1, 0.5, 1.5, -1, None, "x"]),
+    },
+    optional={"period": st.sampled_from(["day", "week", "x", None]), "maxRows": SMALL, "x": SMALL},
+)
+SENSITIVE_LIMITS = st.fixed_dictionaries(
+    {"unit": st.just("u"), "k": st.just(2)},
+    optional={
+        "entropyL": SMALL,
+        "t": SMALL,
+        "search": st.sampled_from(["auto", "fullDomain", "x", None]),
+        "maxIntersected": SMALL,
+    },
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -163,6 +213,49 @@ def test_what_the_reader_takes_as_a_hierarchy_fits(value: dict[str, Any]) -> Non
     read_hierarchy(Node(value, (), problems, "it"), LogicalType.STRING)
     if not problems.found:
         assert fits("sluiceHierarchy", value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=RULES, logical=st.sampled_from(LogicalType))
+def test_what_the_reader_takes_as_a_rule_fits(value: dict[str, Any], logical: LogicalType) -> None:
+    problems = Problems(Path("c.yaml"))
+    read_hierarchy(Node(value, (), problems, "it"), logical)
+    if not problems.found:
+        assert fits("sluiceHierarchy", value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=TRANSFORMS, role=st.sampled_from(Role), logical=st.sampled_from(LogicalType))
+def test_what_the_reader_takes_as_a_transform_fits(value: Any, role: Role, logical: LogicalType) -> None:
+    for kind in TableKind:
+        place = Place(role=role, kind=kind, type=logical, rows=True)
+        if taken(partial(read_transform, place=place), "sluiceTransform", value):
+            assert fits("sluiceTransform", value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=PLANS)
+def test_a_plan_of_rows_fits_when_the_reader_takes_it(value: dict[str, Any]) -> None:
+    problems = Problems(Path("c.yaml"))
+    place = Node({}, (), problems, "it")
+    column = Column(name="a", type=LogicalType.STRING, role=Role.ATTRIBUTE, transform=Transform.KEEP)
+    read_rows(Node(value, (), problems, "it"), [(column, place)], table="t", time_column="at", terms=None)
+    assert fits("sluiceRows", value) == (not problems.found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=SENSITIVE_LIMITS)
+def test_limits_on_sensitive_values_fit_when_the_reader_takes_them(value: dict[str, Any]) -> None:
+    def read(node: Node) -> Any:
+        return read_privacy(node, persons=True, sensitive=node)
+
+    assert fits("sluicePrivacy", value) == taken(read, "sluicePrivacy", value)
+
+
+@given(value=st.lists(st.sampled_from([*Kind, "phone", 5]), max_size=3) | st.sampled_from(["uscc", None, 5]))
+def test_kinds_that_are_carried_fit_when_the_reader_takes_them(value: Any) -> None:
+    if value is not None:
+        assert fits("sluiceCarries", value) == taken(_column, "sluiceCarries", value)
 
 
 def test_words_are_the_readers() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from contracts.declared import Basis, Compliance, Exclusions, Grade, ProvisionTerms, Sensitivity
-from contracts.model import Column, Contract, LogicalType, PrivacyTerms, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import PrivacyTerms, Transform
 from contracts.regimes.finding import Facts, Headcount
 from tests.agreement import agreement
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.declared import Filing, FilingKind, Grade
-from contracts.model import Transform
+from contracts.protection import Transform
 from contracts.regimes.crossborder import is_abroad
 from contracts.regimes.finding import Facts, Headcount, china_date
 from contracts.regimes.rules import findings, refusals

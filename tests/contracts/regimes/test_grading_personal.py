@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from contracts.declared import Basis, Grade, ProvisionTerms, Sensitivity
-from contracts.model import Role, TableKind, Transform
+from contracts.model import Role, TableKind
+from contracts.protection import Transform
 from contracts.regimes import grading
 from contracts.regimes.finding import Facts, Severity
 from contracts.regimes.provision import FIELDS
@@ -125,7 +126,11 @@ def test_a_column_is_not_called_impersonal_against_its_role(facts: Build) -> Non
     none = {"sensitivity": Sensitivity.NONE}
     for name in ("id", "age", "income"):
         assert rules(facts(columns={name: none})) == ["personal.denied"]
-    assert rules(facts(columns={"income": none | {"role": Role.EXCLUDED}})) == []
+    out = none | {"role": Role.EXCLUDED}
+    assert rules(facts(columns={"income": out})) == []
+    assert rules(facts(columns={"income": out | {"carries": ("uscc",)}})) == []
+    assert rules(facts(columns={"income": out | {"carries": ("mobile",)}})) == ["personal.denied"]
+    assert rules(facts(columns={"brand": none | {"carries": ("landline",)}})) == []
     assert rules(facts(columns={"brand": none})) == []
     assert rules(facts(columns={"brand": {"sensitivity": Sensitivity.PERSONAL}})) == ["personal.denied"]
 
