@@ -99,19 +99,26 @@ def writer(path: Path, schema: pa.Schema, key: FileKey | None) -> Iterator[Write
         opened.flush()
 
 
-def reader(file: TableFile) -> pq.ParquetFile:
-    """The file, opened, with all rows that stand in it; a context manager.
+def reader(file: TableFile, *, encoded: Sequence[str] = ()) -> pq.ParquetFile:
+    """The file, opened, with all rows that stand in it; a context manager. encoded: columns to be read as dictionaries.
 
     Raises pa.ArrowException and OSError when it can't be read or decrypted.
     """
-    return pq.ParquetFile(file.path, decryption_properties=_decryption(file.key))
+    return pq.ParquetFile(
+        file.path, decryption_properties=_decryption(file.key), read_dictionary=list(encoded) or None
+    )
 
 
-def batches(file: TableFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows that count, in their order, with these columns in this order. Raises what `reader` does."""
+def batches(
+    file: TableFile, columns: Sequence[str], *, encoded: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The rows that count, in their order, with these columns in this order. Raises what `reader` does.
+
+    encoded: text columns to come as dictionaries, each batch with its own.
+    """
     out = read(file.without)[_ROW].to_numpy() if file.without else None
     start = 0
-    with reader(file) as opened:
+    with reader(file, encoded=encoded) as opened:
         for batch in opened.iter_batches(ROW_GROUP_ROWS, columns=list(columns)):
             rows = batch.num_rows
             if out is not None:

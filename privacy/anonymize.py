@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts.model import Contract, PrivacyTerms, Role, Table, TableKind, Transform
+from contracts.model import Contract, Table, TableKind
+from contracts.protection import PrivacyTerms, Transform
 from contracts.through import through
 from core.digest import file_digest
 from core.engine import engine
@@ -23,13 +24,20 @@ from core.parquet import batches, read, scan, schema, unlock
 from core.progress import Progress, silent
 from core.proof import TableFile, Validated, set_digest
 from core.sql import quoted, text
-from privacy.cells import SEGMENT, CellCounts, build_cells, columns_of
-from privacy.cube import encode_units, folded
-from privacy.measures import class_sizes, in_memory, l_diversity, only_row
-from privacy.pseudonym import pseudonymize
-from privacy.report import DISCLOSURE, DisclosureReport, SubjectRisk
+from privacy.facts.cells import NO_PROFILE, CellCounts, build_cells, columns_of
+from privacy.facts.ladders import SEGMENT
+from privacy.facts.rowrisk import RowRisk
+from privacy.facts.rows import build_rows
+from privacy.measures.classes import in_memory, only_row
+from privacy.report.level import reached
+from privacy.report.parts import Measures, Unicity
+from privacy.report.report import DISCLOSURE, DisclosureReport, SubjectRisk
 from privacy.safe import Anonymized, anonymized_from
-from privacy.subjects import NO_PROFILE, SafeSubjects, generalize, pseudonym_key, shuffled
+from privacy.scan.declared import refuse_undeclared
+from privacy.subjects.order import shuffled
+from privacy.subjects.table import broken, make_safe, pseudonym_key
+from privacy.subjects.units import folded
+from privacy.transforms.pseudonym import pseudonymize
 
 
 def anonymize(
@@ -85,7 +93,10 @@ def _anonymize(
 ) -> Anonymized:
     segments: pa.Table | None = None
     risk: SubjectRisk | None = None
+    measures: Measures | None = None
+    subjects: Path | None = None
     cells: dict[str, CellCounts] = {}
+    facts: dict[str, RowRisk] = {}
     files: dict[str, TableFile] = {}
     min_units = max(
         (t.cells.segment_min_units for t in contract.tables if t.cells and t.cells.segments_of), default=None
@@ -95,23 +106,36 @@ def _anonymize(
         progress(f"anonymize {table.name}")
         source, target = validated.tables[table.name], out / f"table-{number}.parquet"
         if table.kind is TableKind.SUBJECTS:
-            raw = read(source)
-            safe = generalize(
-                raw,
+            safe = make_safe(
+                source,
+                contract,
+                table,
+                _terms(contract),
+                keys,
+                target=target,
+                segment_min_units=min_units,
+                source_digest=validated.source_digest,
+                progress=progress,
+            )
+            risk, measures, segments, subjects = safe.risk, safe.measures, safe.segments, target
+        elif table.rows is not None:
+            facts[table.name] = build_rows(
+                source,
                 contract,
                 table,
                 keys,
-                segment_min_units=min_units,
+                target=target,
                 source_digest=validated.source_digest,
+                subjects=subjects,
+                progress=progress,
             )
-            _write(safe.published, target)
-            risk, segments = _measured(raw, safe, target, contract, table), safe.segments
         elif table.kind is TableKind.FACTS:
             cells[table.name] = _cells(source, target, contract, table, segments, progress)
         else:
             _reference(source, target, contract, table, keys, source_digest=validated.source_digest)
         files[table.name] = _described(table.name, target)
     files = {table.name: files[table.name] for table in contract.tables}
+    refuse_undeclared(files, contract, when="after", progress=progress)
     terms = contract.privacy
     report = DisclosureReport(
         contract_id=contract.id,
@@ -122,9 +146,13 @@ def _anonymize(
         subjects=risk,
         cells=cells,
         rows={name: file.rows for name, file in files.items()},
-    ).as_json()
+        measures=measures,
+        facts=facts,
+        unicity={name: _told(found) for name, found in facts.items()},
+    )
+    report = replace(report, level=reached(report.as_json(), contract))
     disclosure = out / DISCLOSURE
-    disclosure.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    disclosure.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.chmod(disclosure, 0o600)
     return anonymized_from(
         contract_id=contract.id,
@@ -132,8 +160,18 @@ def _anonymize(
         release=contract.release_name(validated.source_digest, validated.window),
         digest=set_digest(files),
         tables=files,
-        report=report,
+        report=report.as_json(),
         documents={**documents, DISCLOSURE: disclosure},
+    )
+
+
+def _told(risk: RowRisk) -> Unicity:
+    """The curve that the report draws: of who knows whole facts, as published."""
+    return Unicity(
+        shares=tuple(share.share for share in risk.after.whole.shares),
+        units=risk.traces,
+        points=risk.points,
+        limit=risk.limit,
     )
 
 
@@ -149,51 +187,6 @@ def _described(name: str, path: Path) -> TableFile:
         rows=pq.read_metadata(path).num_rows,
         size_bytes=path.stat().st_size,
         sha256=file_digest(path),
-    )
-
-
-def _measured(
-    raw: pa.Table, safe: SafeSubjects, target: Path, contract: Contract, table: Table
-) -> SubjectRisk:
-    """The risk left, read back from the written file and held against the contract's limits once more."""
-    terms = _terms(contract)
-    quasi = [column.name for column in table.columns if column.transform is Transform.GENERALIZE]
-    sensitive = [c.name for c in table.with_role(Role.SENSITIVE) if c.transform is not Transform.DROP]
-    written = pq.read_table(target, partitioning=None).append_column(
-        "sluice_unit", pa.array(safe.unit_of_row)
-    )
-    grouped = [*quasi, SEGMENT] if SEGMENT in written.column_names else quasi
-    after = class_sizes(written, grouped, unit="sluice_unit")
-    persons, _ = encode_units(raw[terms.unit], table=table.name, unit=terms.unit)
-    before = class_sizes(raw.append_column("sluice_unit", pa.array(persons)), quasi, unit="sluice_unit")
-    for name in sensitive:
-        at = written.column_names.index(name)
-        written = written.set_column(at, name, folded(written[name]))
-    l_reached = min(
-        (l_diversity(written, grouped, sensitive=name, unit="sluice_unit") for name in sensitive),
-        default=None,
-    )
-    if written.num_rows and after.smallest < terms.k:
-        raise _broken("k", after.smallest, terms.k, contract, table)
-    if written.num_rows and l_reached is not None and l_reached < terms.l:
-        raise _broken("l", l_reached, terms.l, contract, table)
-    return SubjectRisk(
-        table=table.name,
-        units=after.units,
-        rows=written.num_rows,
-        classes=after.classes,
-        k=after.smallest,
-        l=l_reached,
-        mean_class=after.mean,
-        suppressed_units=safe.suppressed_units,
-        suppressed_rows=safe.suppressed_rows,
-        ncp=safe.ncp,
-        ncp_by_column=safe.ncp_by_column,
-        risk_largest=1 / after.smallest if after.smallest else 0.0,
-        risk_mean=after.classes / after.units if after.units else 0.0,
-        unique_before=before.singletons / before.units if before.units else 0.0,
-        unique_after=after.singletons / after.units if after.units else 0.0,
-        segments=len(safe.segments[SEGMENT].unique()) if SEGMENT in written.column_names else 0,
     )
 
 
@@ -282,11 +275,11 @@ def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table)
             f"(SELECT count(*) FROM (SELECT DISTINCT {', '.join(quoted(key) for key in keys)} FROM written)) FROM written",
         )
     if smallest < terms.k:
-        raise _broken("k", smallest, terms.k, contract, table)
+        raise broken("k", smallest, terms.k, contract, table)
     if rows != distinct:
         raise PrivacyError(f"`{table.name}` names a cell twice.", remedy="Report this: it's a defect.")
     if counts.cells and 0 < counts.suppressed_units < terms.k:
-        raise _broken("k", counts.suppressed_units, terms.k, contract, table)
+        raise broken("k", counts.suppressed_units, terms.k, contract, table)
 
 
 def _reference(
@@ -307,10 +300,7 @@ def _reference(
     names = [column.name for column in kept]
     if replaced:
         whole = read(source, names)
-        everyone = np.ones(whole.num_rows, np.bool_)
-        order = shuffled(
-            np.zeros(whole.num_rows, np.int32), everyone, keys.derive("order", table.name, source_digest)
-        )
+        order = shuffled(whole.num_rows, keys.derive("order", table.name, source_digest))
         for column in replaced:
             pseudonyms = pseudonymize(whole[column.name], pseudonym_key(keys, contract, column))
             whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
@@ -329,13 +319,3 @@ def _terms(contract: Contract) -> PrivacyTerms:
             f"Contract {contract.id} has rows of persons and no privacy terms.", remedy="Add sluicePrivacy."
         )
     return contract.privacy
-
-
-def _broken(limit: str, reached: int, asked: int, contract: Contract, table: Table) -> PrivacyError:
-    return PrivacyError(
-        f"Release refused: `{table.name}` as written reaches {limit} {reached}, contract {contract.id} "
-        f"{contract.version} asks for {asked}.",
-        remedy="Report this: the engine should have kept the limit.",
-        reached=reached,
-        asked=asked,
-    )

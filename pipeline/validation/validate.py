@@ -1,4 +1,6 @@
-"""The second step of the route: every check of the contract is run, and rows that break a rule go to quarantine."""
+"""The second step of the route: every check of the contract is run, rows that break a rule go to quarantine, and the rest
+is looked through for personal data that the contract doesn't declare.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,7 @@ from core.progress import Progress, silent
 from core.proof import Received, TableFile, Validated, prover
 from pipeline.quarantine.aside import Draft
 from pipeline.validation.views import View, opened
+from privacy.scan.declared import refuse_undeclared
 
 if TYPE_CHECKING:
     from pipeline.validation.suite import Finding
@@ -51,7 +54,8 @@ def validate(
     kept. `out` gets mode 0700, files 0600; what stood there or in the draft before is gone.
     Raises QualityError when a table rule breaks, or more rows of a table than the contract allows; CheckError when a
     check could not be carried out; ContractError for a check that has no meaning; IntegrityError when files or contract
-    aren't those that were received. Nothing of `out` stays then; the draft has its rows also where too many were found, for
+    aren't those that were received; PrivacyError when a column of the rows that stay seems to hold personal data of a kind that
+    the contract doesn't declare. Nothing of `out` stays then; the draft has its rows also where too many were found, for
     whoever must look at them.
     """
     _same(received, contract)
@@ -68,6 +72,8 @@ def validate(
             tables, aside = _settled(
                 contract, views, found, out=out, quarantine=quarantine, progress=progress
             )
+        # Last, over the rows that stay: what is set aside doesn't go out, whatever it holds.
+        refuse_undeclared(tables, contract, when="before", progress=progress)
         _write(out / RESULT, _result(contract, received, found, aside))
     except (pa.ArrowException, OSError) as error:
         shutil.rmtree(out, ignore_errors=True)

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pytest
 
 from connectors.base import file_name, received_digest, received_from
+from contracts.carried import Kind
 from contracts.checks import Check, CheckKind, Scope
-from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import Transform
 from core.keys import FileKey
 from core.parquet import read, writer
 from core.proof import Received, Validated, Window
@@ -149,6 +151,7 @@ def _table(name: str, schema: pa.Schema, checks: Sequence[Check]) -> Table:
                 type=_LOGICAL.get(str(field.type), LogicalType.TIMESTAMP),
                 role=Role.ATTRIBUTE,
                 transform=Transform.KEEP,
+                carries=tuple(Kind),  # the rules are what is tested here; the scan has its own tests
             )
             for field in schema
         ),

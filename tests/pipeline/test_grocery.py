@@ -16,7 +16,7 @@ from core.settings import PUBLISHED, Settings
 from pipeline import route
 from pipeline.home import Home
 from pipeline.route import Publication
-from privacy.pseudonym import pseudonymize
+from privacy.transforms.pseudonym import pseudonymize
 from tests.signed import sign_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.signed]

@@ -13,7 +13,8 @@ import pytest
 
 from connectors.base import received_from
 from contracts.checks import CheckKind, Scope
-from contracts.model import Contract, PrivacyTerms, TableKind
+from contracts.model import Contract, TableKind
+from contracts.protection import PrivacyTerms
 from core.digest import file_digest
 from core.errors import ContractError, IntegrityError, InternalError, QualityError, SourceError
 from core.parquet import read

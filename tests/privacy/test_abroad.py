@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.declared import Compliance, Sensitivity
-from contracts.model import Column, Contract, LogicalType, PrivacyTerms, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import PrivacyTerms, Transform
 from contracts.regimes.finding import Headcount
 from contracts.regimes.thresholds import DEFAULT, Override, Thresholds
 from core.errors import IntegrityError, PrivacyError, StateError, UsageError

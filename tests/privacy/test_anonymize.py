@@ -19,21 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.model import (
-    CellPlan,
-    Column,
-    Contract,
-    Dimension,
-    HierarchySpec,
-    Level,
-    LogicalType,
-    Measure,
-    PrivacyTerms,
-    Role,
-    Table,
-    TableKind,
-    Transform,
-)
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import CellPlan, Dimension, HierarchySpec, Level, Measure, PrivacyTerms, Transform
 from core.engine import engine
 from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
@@ -41,10 +28,11 @@ from core.proof import Validated, Window, set_digest
 from pipeline.validation.validate import validated_from
 from privacy import anonymize as module
 from privacy.anonymize import anonymize
-from privacy.cells import CellCounts, build_cells
-from privacy.measures import k_anonymity, l_diversity
-from privacy.pseudonym import pseudonymize
+from privacy.facts.cells import CellCounts, build_cells
+from privacy.measures.classes import k_anonymity, l_diversity
 from privacy.safe import Anonymized
+from privacy.subjects.attach import attach
+from privacy.transforms.pseudonym import pseudonymize
 from tests.agreement import agreement
 from tests.staged import table_file
 
@@ -511,6 +499,12 @@ def test_a_fault_of_the_engine_is_found_on_the_written_files(
     monkeypatch.setattr(
         "privacy.anonymize._write", lambda table, target: pq.write_table(fault(table), target)
     )
+
+    def careless(target: Path, *given: Any, **more: Any) -> None:
+        attach(target, *given, **more)
+        pq.write_table(fault(pq.read_table(target, partitioning=None)), target)
+
+    monkeypatch.setattr("privacy.subjects.table.attach", careless)
     with pytest.raises(PrivacyError, match=re.escape(said)):
         safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
     assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.model import CellPlan, Dimension, Level, Measure
+from contracts.protection import CellPlan, Dimension, Level, Measure
 from core.errors import PrivacyError
-from privacy.cells import CellCounts, build_cells, columns_of, ladder
+from privacy.facts.cells import CellCounts, build_cells, columns_of
+from privacy.facts.ladders import ladder, ladders, losses
 
 PLAN = CellPlan(
     segments_of="people",
@@ -61,21 +63,27 @@ def publish(facts: list[Fact], k: int, plan: CellPlan = PLAN) -> tuple[list[dict
 
 
 def as_seen_by_a_recipient(
-    facts: list[Fact], cells: list[dict[str, Any]]
+    facts: list[Fact], cells: list[dict[str, Any]], counts: CellCounts
 ) -> tuple[dict[int, list[Fact]], list[Fact]]:
-    """Each fact's cell: the finest published cell whose key the fact has. Returns facts by cell, and those in none."""
+    """Each fact's cell: the finest published cell whose key the fact has, on the ladder that the report tells.
+
+    Returns facts by cell, and those in none.
+    """
+    (rungs,) = (
+        each
+        for each in ladders(PLAN)
+        if [r.label(PLAN) for r in each] == [label for label, *_ in counts.rungs]
+    )
 
     def keys(fact: Fact) -> list[tuple[Any, ...]]:
         _, segment, good, department, week, *_ = fact
         month = None if week is None else 1 + 4 * ((week - 1) // 4)
-        return [
-            (segment, good, "goods", week, "week"),
-            ("(rest)", good, "goods", week, "week"),
-            ("(rest)", department, "department", week, "week"),
-            ("(rest)", None, "all", week, "week"),
-            ("(rest)", None, "all", month, "4 weeks"),
-            ("(rest)", None, "all", None, "all"),
+        goods = {"goods": good, "department": department, "all": None}
+        weeks = {"week": week, "4 weeks": month, "all": None}
+        named = [
+            (rung.segments, *(level.label if level else "all" for level in rung.levels)) for rung in rungs
         ]
+        return [(segment if apart else "(rest)", goods[g], g, weeks[w], w) for apart, g, w in named]
 
     at = {
         tuple(cell[name] for name in ("segment", "goods", "goods_level", "week", "week_level")): number
@@ -117,7 +125,7 @@ FACTS = st.lists(
 @given(facts=FACTS, k=st.integers(2, 6))
 def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact], k: int) -> None:
     cells, counts = publish(facts, k)
-    inside, outside = as_seen_by_a_recipient(facts, cells)
+    inside, outside = as_seen_by_a_recipient(facts, cells, counts)
     assert len(inside) == len(cells) == counts.cells
     for number, cell in enumerate(cells):
         own = inside[number]
@@ -141,7 +149,7 @@ def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact]
 def test_a_total_from_elsewhere_gives_back_nobody_or_a_group_of_k(facts: list[Fact], k: int) -> None:
     """The attack: total of all facts minus all published cells. What is left must not be a few persons' facts."""
     cells, counts = publish(facts, k)
-    _, outside = as_seen_by_a_recipient(facts, cells)
+    _, outside = as_seen_by_a_recipient(facts, cells, counts)
     rest = {fact[0] for fact in outside}
     assert counts.suppressed_units == len(rest)
     assert not rest or len(rest) >= k or not cells
@@ -203,6 +211,52 @@ def test_then_the_goods_and_then_the_week() -> None:
         (None, "all", 5, "4 weeks"),
     ]
     assert counts.suppressed_facts == 0
+
+
+def test_the_order_that_loses_less_is_taken_for_all() -> None:
+    """Goods first would give up all goods; the weeks lie side by side, so they go first."""
+    facts = [fact(1, "milk", 1), fact(2, "milk", 2), fact(3, "bread", 5), fact(4, "bread", 6)]
+    facts = [(p, s, g, {"milk": "food", "bread": "bakery"}[g], *more) for p, s, g, _, *more in facts]
+    cells, counts = publish(facts, 2)
+    assert [(c["goods"], c["goods_level"], c["week"], c["week_level"]) for c in cells] == [
+        ("bread", "goods", 5, "4 weeks"),
+        ("milk", "goods", 1, "4 weeks"),
+    ]
+    assert [label for label, *_ in counts.rungs][2] == "all segments x goods x 4 weeks"
+
+
+def test_of_orders_that_lose_the_same_the_contracts_own_is_taken() -> None:
+    facts = [fact(1, "milk", 1), fact(2, "milk", 1)]
+    assert [label for label, *_ in publish(facts, 2)[1].rungs] == [r.label(PLAN) for r in ladder(PLAN)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(facts=FACTS, k=st.integers(2, 6), random=st.randoms(use_true_random=False))
+def test_the_order_of_facts_chooses_nothing(facts: list[Fact], k: int, random: Any) -> None:
+    mixed = list(facts)
+    random.shuffle(mixed)
+    assert publish(mixed, k) == publish(facts, k)
+
+
+def test_a_persons_many_facts_of_one_kind_choose_nothing() -> None:
+    """The attack: a person who buys one thing a thousand times would turn a choice that counts facts."""
+    facts = [fact(1, "milk", 1), fact(2, "milk", 2), fact(3, "bread", 5), fact(4, "soap", 5)]
+    once, often = publish(facts, 2)[1], publish([*facts, *[fact(4, "soap", 5)] * 1000], 2)[1]
+    assert [label for label, *_ in once.rungs] == [label for label, *_ in often.rungs]
+
+
+def test_every_order_is_a_ladder_and_the_plans_own_is_first() -> None:
+    def dimension(name: str) -> Dimension:
+        return Dimension(name=name, levels=(Level(label=name, column=name),))
+
+    for count, orders in ((0, 1), (1, 1), (2, 2), (3, 6), (5, 5)):
+        plan = replace(PLAN, dimensions=tuple(dimension(f"d{n}") for n in range(count)))
+        found = ladders(plan)
+        assert (len(set(found)), found[0]) == (orders, ladder(plan))
+        for rungs in found:
+            lost, suppressed = losses(plan, rungs)
+            assert list(lost) == sorted(lost)
+            assert suppressed > lost[-1]
 
 
 def test_a_published_cell_joins_a_rest_that_would_be_too_small() -> None:

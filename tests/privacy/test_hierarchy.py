@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.model import HierarchySpec
+from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
-from privacy.hierarchy import Hierarchy
-from privacy.labels import text_namer
+from privacy.hierarchies.hierarchy import Hierarchy
+from privacy.hierarchies.labels import text_namer
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import Transform
 from contracts.regimes.deidentification import level_of
 from contracts.regimes.finding import Measured
 from contracts.regimes.thresholds import DEFAULT
-from privacy.cells import CellCounts
+from privacy.facts.cells import CellCounts
 from privacy.measured import measured
-from privacy.report import DisclosureReport, SubjectRisk
+from privacy.report.report import DisclosureReport, SubjectRisk
 from tests.agreement import agreement
 
 RISK = SubjectRisk(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PrivacyError
-from privacy import measures
-from privacy.measures import class_sizes, k_anonymity, l_diversity
+from privacy.measures import classes as measures
+from privacy.measures.classes import class_sizes, k_anonymity, l_diversity
 
 ROWS = st.lists(
     st.tuples(

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.through import through
 from core.errors import ContractError
-from privacy.measures import k_anonymity
+from privacy.measures.classes import k_anonymity
 from tests.privacy.test_anonymize import PEOPLE, SHOPS, VISITS, contract, people, safe, shops, visits
 
 

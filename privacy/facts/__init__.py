@@ -1,0 +1,1 @@
+"""Facts of persons: as cells, or as rows under a pseudonym."""

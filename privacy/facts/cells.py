@@ -1,0 +1,373 @@
+"""Facts of persons as cells, each fact in exactly one, each cell with at least k persons.
+
+A fact starts in its finest cell (segment, then each dimension at its first level). Where fewer than k persons stand in
+a cell, its facts move up one rung together with the other left-over facts there: first all segments become one, then a
+dimension coarsens level by level up to "all", then the next. What is under k at the last rung is suppressed. In which order
+the dimensions go is tried (`privacy.facts.ladders`), and the order that loses least is taken for the whole table.
+
+What a recipient could try, and why it fails:
+- subtract cells from each other: no fact is counted twice, and no total is published; a coarse cell holds only the facts
+  that no finer cell holds.
+- subtract all cells from the grand total, known from elsewhere: the suppressed facts together belong to no person or to
+  at least k (else published cells join them). Who knows the total of one small cell knows that cell already.
+- count rows instead of persons: every test counts distinct persons, and for each measure those who have a value: the sum
+  over five persons of whom four have none is the fifth's.
+- read the choice among the orders: it is one of a few, by a sum over all persons in which a person counts once for each
+  finest cell, however many facts are there. What the sum is, or by how much one order won, isn't told; who knows all facts
+  but one person's may learn that order's one bit, and has learnt more from the cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from contracts.protection import CellPlan, Level, Measure
+from core.errors import PrivacyError
+from core.progress import Progress, silent
+from core.sql import quoted, text
+from privacy.facts.ladders import SEGMENT, SHARED, Ladder, Rung, ladders, losses
+from privacy.measures.classes import only_row
+
+NO_PROFILE = "no-profile"  # the segment of persons whom the subject table doesn't hold
+REST = "(rest)"  # the segment of a cell that gathers what the segments' own cells could not show
+_STATE = ("chosen", "placed", "left_over")
+ALL = "all"  # the level of a dimension that a cell doesn't tell apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellCounts:
+    """What became of the facts: rows and distinct persons received, cells published and suppressed rows and persons."""
+
+    facts: int
+    units: int
+    cells: int
+    smallest: int
+    suppressed_facts: int
+    suppressed_units: int
+    rungs: tuple[tuple[str, int, int], ...]
+
+
+def columns_of(plan: CellPlan) -> tuple[str, ...]:
+    """The published columns, in order."""
+    names = [SEGMENT]
+    for dimension in plan.dimensions:
+        names += [dimension.name, f"{dimension.name}_level"]
+    return (*names, plan.count_name, *(measure.name for measure in plan.measures))
+
+
+def build_cells(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    facts: str,
+    unit: str,
+    persons: str,
+    plan: CellPlan,
+    k: int,
+    progress: Progress = silent,
+) -> CellCounts:
+    """Leaves the published cells in the table `cells` of `con`, with the columns of `columns_of`, ordered by their keys.
+
+    con: a connection on which `facts` is a relation of rows of persons; it is read three times and never copied. unit:
+    SQL of whose a row is, without NULLs. persons: a relation that holds each value of `unit` once, as `spelt`, beside
+    `person` (an integer: several spellings may be one person) and the person's `segment` (text). k: fewest persons of a
+    cell.
+    """
+    numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan)
+    rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
+    _aggregate(con, numbered, plan=plan, rungs=rungs)
+    units, rest_units, cells, smallest, published = only_row(
+        con,
+        "SELECT (SELECT count(DISTINCT person) FROM people), (SELECT count(DISTINCT person) FROM left_over), "
+        "(SELECT count(*) FROM chosen), (SELECT coalesce(min(n), 0) FROM chosen), "
+        "(SELECT coalesce(sum(facts), 0) FROM summed)",
+    )
+    told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
+    for table in ("levels", "people", "pairs", "atoms", "left_over", "placed", "chosen", "summed"):
+        con.execute(f"DROP TABLE {table}")
+    return CellCounts(
+        facts=numbered.rows,
+        units=units,
+        cells=cells,
+        smallest=smallest,
+        suppressed_facts=numbered.rows - published,
+        suppressed_units=rest_units,
+        rungs=told,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Numbered:
+    """The facts as the statements below read them, and what is known of them.
+
+    facts: a relation (atom, person, m0, m1, ...). rows: how many. segments, levels: how many of each; an atom's number
+    is its level's times `segments`, plus its segment's. partial: the measures for which some facts have no value.
+    """
+
+    facts: str
+    rows: int
+    segments: int
+    levels: int
+    partial: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """SQL of the counts that a group of pairs is judged by: its persons, then those with a value of each measure."""
+        return (
+            "count(DISTINCT person)",
+            *(f"count(DISTINCT person) FILTER (h{number})" for number in self.partial),
+        )
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """What these counts are called where they're kept."""
+        return ("n", *(f"n{number}" for number in self.partial))
+
+
+def _level_columns(plan: CellPlan) -> tuple[str, ...]:
+    """The fact columns that any level looks at, each once, in order."""
+    return tuple(dict.fromkeys(level.column for dimension in plan.dimensions for level in dimension.levels))
+
+
+def _measured(plan: CellPlan) -> list[tuple[int, str]]:
+    """The measures that look at a column: their number and the column."""
+    return [(number, measure.column) for number, measure in enumerate(plan.measures) if measure.column]
+
+
+def _number(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    facts: str,
+    unit: str,
+    persons: str,
+    plan: CellPlan,
+) -> _Numbered:
+    """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
+
+    Leaves `levels` (level, a0, a1, ..., how many facts), `people` (spelt, person, seg, segment), `pairs` (atom, person, h0, ...: who stands behind each atom, and has
+    a value of which measure) and `atoms` (atom, n, n0, ...: how many do). All names in it are ours: a contract may call
+    its columns and measures anything. Texts are compared only here: what follows runs on numbers.
+    """
+    values = {f"a{i}": quoted(name) for i, name in enumerate(_level_columns(plan))} or {"a0": "0"}
+    picked = ", ".join(f"{column} AS {name}" for name, column in values.items())
+    measured = _measured(plan)
+    kept = "".join(f", {quoted(column)} AS m{number}" for number, column in measured)
+    source = f"(SELECT {unit} AS spelt, {picked}{kept} FROM {facts})"
+    known = "".join(f", count(m{number}) AS known{number}" for number, _ in measured)
+    names = ", ".join(values)
+    con.execute(
+        f"CREATE TEMP TABLE levels AS SELECT row_number() OVER () - 1 AS level, * "
+        f"FROM (SELECT {names}, count(*) AS facts{known} FROM {source} GROUP BY {names})"
+    )
+    con.execute(
+        "CREATE TEMP TABLE people AS SELECT spelt, CAST(person AS INTEGER) AS person, segment, "
+        f"dense_rank() OVER (ORDER BY segment) - 1 AS seg FROM {persons}"
+    )
+    rows, levels, segments, *having = only_row(
+        con,
+        "SELECT coalesce(sum(facts), 0), count(*), (SELECT count(DISTINCT seg) FROM people)"
+        f"{''.join(f', coalesce(sum(known{number}), 0)' for number, _ in measured)} FROM levels",
+    )
+    partial = tuple(number for (number, _), count in zip(measured, having, strict=True) if count < rows)
+    same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM l.{name}" for name in values)
+    numbered = (
+        f"(SELECT l.level * {segments} + p.seg AS atom, p.person{''.join(f', f.m{n}' for n, _ in measured)} "
+        f"FROM {source} f JOIN levels l ON {same} JOIN people p USING (spelt))"
+    )
+    flags = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number in partial)
+    con.execute(
+        f"CREATE TEMP TABLE pairs AS SELECT atom, person{flags} FROM {numbered} GROUP BY atom, person"
+    )
+    counts = "".join(f", count(*) FILTER (h{number}) AS n{number}" for number in partial)
+    con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
+    return _Numbered(facts=numbered, rows=rows, segments=segments, levels=levels, partial=partial)
+
+
+def _place_all(
+    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, k: int, progress: Progress
+) -> Ladder:
+    """Finds each atom's cell on the ladder that loses least, which is returned; of several that lose the same, the first.
+
+    Leaves `chosen` (cell, rung, n persons), `placed` (cell, atom) and `left_over`, the pairs of the atoms without a cell.
+    """
+    con.execute("CREATE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
+    con.execute("CREATE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
+    con.execute("CREATE TEMP TABLE left_over AS FROM pairs LIMIT 0")
+    every = ladders(plan)
+    shared = every[0][:SHARED]
+    _place(con, numbered, plan=plan, rungs=shared, first=0, k=k, progress=progress)
+    for table in _STATE:
+        con.execute(f"CREATE TEMP TABLE begun_{table} AS FROM {table}")
+    lost: list[int] = []
+    for number, rungs in enumerate(every):
+        _finish(con, numbered, plan=plan, rungs=rungs, k=k, progress=progress)
+        lost.append(_loss(con, plan, rungs))
+        progress("cells", (number + 1) / (len(every) + 1))
+    best = lost.index(min(lost))
+    if best != len(every) - 1:
+        _finish(con, numbered, plan=plan, rungs=every[best], k=k, progress=progress)
+    for table in _STATE:
+        con.execute(f"DROP TABLE begun_{table}")
+    return every[best]
+
+
+def _finish(
+    con: duckdb.DuckDBPyConnection,
+    numbered: _Numbered,
+    *,
+    plan: CellPlan,
+    rungs: Ladder,
+    k: int,
+    progress: Progress,
+) -> None:
+    """Goes up the rest of one ladder from where all ladders part."""
+    for table in _STATE:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM begun_{table}")
+    _place(con, numbered, plan=plan, rungs=rungs[SHARED:], first=SHARED, k=k, progress=progress)
+    _widen_the_rest(con, numbered, k=k)
+
+
+def _loss(con: duckdb.DuckDBPyConnection, plan: CellPlan, rungs: Ladder) -> int:
+    """What a ladder loses, over all pairs of an atom and a person: a person's thousand facts of one kind count once."""
+    lost, suppressed = losses(plan, rungs)
+    whens = " ".join(f"WHEN {number} THEN {loss}" for number, loss in enumerate(lost))
+    shown, rest = only_row(
+        con,
+        f"SELECT (SELECT coalesce(sum(a.n * CASE c.rung {whens} END), 0) FROM placed JOIN chosen c USING (cell) "
+        "JOIN atoms a USING (atom)), (SELECT count(*) FROM left_over)",
+    )
+    return int(shown) + suppressed * int(rest)
+
+
+def _place(
+    con: duckdb.DuckDBPyConnection,
+    numbered: _Numbered,
+    *,
+    plan: CellPlan,
+    rungs: Sequence[Rung],
+    first: int,
+    k: int,
+    progress: Progress,
+) -> None:
+    """Finds the cells of atoms without one, rung by rung; the rungs are numbered from `first` on.
+
+    A cell's number grows with its keys.
+    """
+    counted = ", ".join(numbered.counted)
+    safe = " AND ".join(
+        f"{count} >= {int(k)}" if count == "n" else f"({count} = 0 OR {count} >= {int(k)})"
+        for count in numbered.counted
+    )
+    rest = "pairs" if first == 0 else "left_over"  # not copied: most of them find a cell at the first rung
+    for number, rung in enumerate(rungs, start=first):
+        progress("cells")
+        where = ", ".join(_keys(plan, rung)) or "1"
+        segment = f"atom % {numbered.segments}" if rung.segments else "0"
+        base = (number * numbered.segments) * (numbered.levels + 1)
+        con.execute(
+            f"CREATE TEMP TABLE grouped AS SELECT *, count(*) OVER (PARTITION BY cell) = 1 AS alone FROM "
+            f"(SELECT atom, {base} + {segment} * {numbered.levels + 1} + place AS cell, {counted} FROM atoms "
+            f"ANTI JOIN placed USING (atom) JOIN (SELECT level, dense_rank() OVER (ORDER BY {where}) AS place FROM levels) "
+            f"ON level = atom // {numbered.segments})"
+        )
+        con.execute(
+            f"INSERT INTO chosen SELECT cell, {number}, n FROM (SELECT cell, {counted} FROM grouped WHERE alone "
+            f"UNION ALL SELECT cell, {', '.join(numbered.counts)} FROM {rest} JOIN "
+            f"(SELECT atom, cell FROM grouped WHERE NOT alone) USING (atom) GROUP BY cell) AS judged (cell, {counted}) "
+            f"WHERE {safe}"
+        )
+        con.execute("INSERT INTO placed SELECT cell, atom FROM grouped SEMI JOIN chosen USING (cell)")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE left_over AS FROM {rest} ANTI JOIN placed USING (atom)")
+        con.execute("DROP TABLE grouped")
+        rest = "left_over"
+
+
+def _value(plan: CellPlan, level: Level) -> str:
+    """The SQL of a dimension's value at one level, over the table `levels`."""
+    column = f"a{_level_columns(plan).index(level.column)}"
+    if level.width == 1:
+        return column
+    width, origin = int(level.width), int(level.origin)
+    return f"CAST({origin} + {width} * floor(({column} - {origin}) / {width}) AS BIGINT)"
+
+
+def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, int]:
+    cells, facts = only_row(
+        con,
+        f"SELECT count(*), coalesce(sum(facts), 0) FROM summed JOIN chosen USING (cell) WHERE rung = {rung}",
+    )
+    return cells, facts
+
+
+def _keys(plan: CellPlan, rung: Rung) -> list[str]:
+    return [_value(plan, level) for level in rung.levels if level is not None]
+
+
+def _widen_the_rest(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, k: int) -> None:
+    """Takes published cells back until what is suppressed belongs to nobody or to at least k persons.
+
+    Without it, the grand total known from elsewhere minus the published cells would be the facts of fewer than k persons.
+    The coarsest cell with the fewest persons goes first.
+    """
+    while True:
+        rest = only_row(con, f"SELECT {', '.join(numbered.counts)} FROM left_over")
+        cheapest = con.execute("SELECT cell FROM chosen ORDER BY rung DESC, n, cell LIMIT 1").fetchall()
+        if not any(0 < persons < k for persons in rest) or not cheapest:
+            return
+        ((cell,),) = cheapest
+        con.execute(
+            "INSERT INTO left_over FROM pairs SEMI JOIN "
+            f"(SELECT atom FROM placed WHERE cell = {int(cell)}) USING (atom)"
+        )
+        for table in ("placed", "chosen"):
+            con.execute(f"DELETE FROM {table} WHERE cell = {int(cell)}")
+
+
+def _aggregate(
+    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, rungs: Sequence[Rung]
+) -> None:
+    """Makes `cells` from what is placed: one pass over the facts (`summed`), then the keys of one atom of each cell."""
+    keys = [_by_rung(["segment" if rung.segments else text(REST) for rung in rungs], SEGMENT)]
+    for j, dimension in enumerate(plan.dimensions):
+        levels = [rung.levels[j] for rung in rungs]
+        keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
+        keys.append(
+            _by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level")
+        )
+    measures = "".join(f", {_measure(measure, f'm{i}')} AS s{i}" for i, measure in enumerate(plan.measures))
+    names = "".join(f", s{i} AS {quoted(measure.name)}" for i, measure in enumerate(plan.measures))
+    con.execute(
+        f"CREATE TEMP TABLE summed AS SELECT cell, count(*) AS facts{measures} "
+        f"FROM {numbered.facts} JOIN placed USING (atom) GROUP BY cell"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {', '.join(keys)}, n AS {quoted(plan.count_name)}{names} "
+        "FROM summed JOIN chosen USING (cell) JOIN (SELECT cell, min(atom) AS atom FROM placed GROUP BY cell) USING (cell) "
+        f"JOIN levels ON level = atom // {numbered.segments} "
+        f"JOIN (SELECT DISTINCT seg, segment FROM people) ON seg = atom % {numbered.segments} ORDER BY ALL"
+    )
+
+
+def _by_rung(expressions: Sequence[str], name: str) -> str:
+    whens = " ".join(
+        f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions)
+    )
+    return f"CASE {whens} END AS {quoted(name)}"
+
+
+def _measure(measure: Measure, column: str) -> str:
+    """The SQL of one measure. Sums run over exact decimals: the same facts give the same sum in any order."""
+    if measure.aggregate == "count":
+        return "count(*)"
+    if measure.aggregate == "countDistinct":
+        return f"count(DISTINCT {column})"
+    if measure.aggregate != "sum":
+        raise PrivacyError(
+            f"Measure `{measure.name}` has an aggregate that cells don't have.",
+            remedy="Use sum, count or countDistinct.",
+        )
+    if measure.decimals is None:
+        return f"CAST(sum({column}) AS BIGINT)"
+    return f"CAST(sum(CAST({column} AS DECIMAL(38, {int(measure.decimals)}))) AS DOUBLE)"

@@ -1,0 +1,1 @@
+"""What a table gives away and what it keeps, measured on the table itself."""

@@ -1,0 +1,1 @@
+"""What every class of a release must keep: each model one file with one rule, `RULES` lists them for the searches."""

@@ -1,0 +1,221 @@
+"""The small cube of a subject table: distinct tuples of quasi-identifiers and sensitive values, and whose they are.
+
+Encode (values to codes) and group (rows to distinct tuples); `attach` brings classes back to the rows, by position,
+never by a join. The table is read once; what stays in memory are codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.model import Column
+from contracts.protection import Transform, Treatment
+from core.errors import PrivacyError
+from core.parquet import batches, schema
+from core.progress import Progress, silent
+from core.proof import TableFile
+from privacy.hierarchies.hierarchy import Hierarchy
+from privacy.search.tuples import Tuples
+from privacy.subjects.encode import Encoder, recoded
+from privacy.subjects.grouping import distinct, mostly_distinct, packed
+from privacy.subjects.units import Owners, Units, folded
+from privacy.transforms.coding import clamped, rounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """A sensitive column. values: distinct ones, without NULL, sorted (the source's order would tell); of_row: (rows,) codes into them, -1 for NULL.
+
+    folded: (values,) the code of each value as a person would tell them apart, in the order of the values.
+    """
+
+    values: pa.Array
+    of_row: npt.NDArray[Any]
+    folded: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cube:
+    """Distinct tuples and the way back to the rows.
+
+    hierarchies: by quasi-identifier, in order. secrets: by sensitive column, in order. tuples: what the searches see.
+    tuple_of_row: (rows,) index into tuples, None where each row is a tuple of its own. owners: whose each row is.
+    """
+
+    rows: int
+    hierarchies: Mapping[str, Hierarchy]
+    secrets: Mapping[str, Secret]
+    tuples: Tuples
+    tuple_of_row: npt.NDArray[np.int32] | None
+    owners: Owners
+
+    def of_rows(self, of_tuples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What stands behind each row, from what stands behind each tuple."""
+        return of_tuples if self.tuple_of_row is None else of_tuples[self.tuple_of_row]
+
+
+def build_cube(
+    file: TableFile,
+    *,
+    name: str,
+    unit: str,
+    quasi_identifiers: Sequence[Column],
+    sensitive: Sequence[Column],
+    progress: Progress = silent,
+) -> Cube:
+    """The cube of a subject table.
+
+    file: rows of persons with the columns named. Raises PrivacyError when a row names no person, or when a declared
+    hierarchy lacks a value.
+    """
+    columns = [*quasi_identifiers, *sensitive]
+    for column in quasi_identifiers:
+        if column.hierarchy is None:
+            raise PrivacyError(
+                f"`{name}.{column.name}` has no hierarchy.", remedy="Give it a sluiceHierarchy."
+            )
+    encoders = {column.name: Encoder() for column in columns}
+    units = Units(table=name, unit=unit)
+    rows = 0
+    fields = schema(file)
+    texts = [each for each in encoders if pa.types.is_string(fields.field(each).type) and each != unit]
+    for batch in batches(file, list(dict.fromkeys([unit, *encoders])), encoded=texts):
+        progress(f"encode {name}", rows / max(1, file.rows))
+        units.add(batch.column(unit))
+        for each, encoder in encoders.items():
+            encoder.add(batch.column(each))
+        rows += batch.num_rows
+    owners = units.owners()
+    hierarchies: dict[str, Hierarchy] = {}
+    coded: list[npt.NDArray[Any]] = []
+    for column in quasi_identifiers:
+        values, codes = encoders.pop(column.name).finish()
+        hierarchy, codes = _coarsened(column, values, codes, kind=fields.field(column.name).type, table=name)
+        hierarchies[column.name] = hierarchy
+        coded.append(codes)
+    secrets: dict[str, Secret] = {}
+    for column in sensitive:
+        values, codes = sorted_values(*coarser(column, *encoders.pop(column.name).finish()))
+        leaves = column.hierarchy.leaves if column.hierarchy and column.hierarchy.kind == "ordered" else ()
+        secrets[column.name] = Secret(values=values, of_row=codes, folded=in_order(values, leaves))
+        coded.append(recoded(codes, secrets[column.name].folded, missing=-1))
+    tuples, tuple_of_row = _grouped(coded, hierarchies, secrets, owners, rows)
+    return Cube(
+        rows=rows,
+        hierarchies=hierarchies,
+        secrets=secrets,
+        tuples=tuples,
+        tuple_of_row=tuple_of_row,
+        owners=owners,
+    )
+
+
+def coarser(column: Column, values: pa.Array, codes: npt.NDArray[Any]) -> tuple[pa.Array, npt.NDArray[Any]]:
+    """Distinct values as they are published, and the codes that go with them: rounded, or clamped. The models are about
+    what is published."""
+    told = column.treatment or Treatment()
+    if column.transform is Transform.ROUND and told.step is not None:
+        made = rounded(values, told.step)
+    elif column.transform is Transform.CLAMP:
+        made = clamped(values, told.low, told.high)
+    else:
+        return values, codes
+    encoder = Encoder()
+    encoder.add(made)
+    found, places = encoder.finish()
+    return found, recoded(codes, places.astype(np.int64), missing=-1)
+
+
+def sorted_values(values: pa.Array, codes: npt.NDArray[Any]) -> tuple[pa.Array, npt.NDArray[Any]]:
+    """Distinct values in their own order, and the codes that go with it."""
+    plain = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
+    order = pc.sort_indices(plain).to_numpy()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return values.take(pa.array(order)), recoded(codes, place, missing=-1)
+
+
+def in_order(values: pa.Array, leaves: Sequence[str] = ()) -> npt.NDArray[np.int32]:
+    """The rank of each distinct value among all, -1 for an empty text; spellings of one text have one rank.
+
+    By the values' own order, or where `leaves` says another, by that: values that it lacks come after the others.
+    """
+    plain = folded(values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values)
+    known = plain.drop_null().unique()
+    known = known.take(pc.sort_indices(known))
+    if leaves and len(known):
+        said = folded(pa.array(leaves, pa.string())).cast(known.type).drop_null().unique()
+        known = pa.concat_arrays([said, known.filter(pc.invert(pc.is_in(known, value_set=said)))])
+    ranks = pc.index_in(plain, value_set=known) if len(known) else pa.nulls(len(values), pa.int32())
+    return np.asarray(ranks.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+
+
+def _coarsened(
+    column: Column, values: pa.Array, codes: npt.NDArray[Any], *, kind: pa.DataType, table: str
+) -> tuple[Hierarchy, npt.NDArray[Any]]:
+    """The hierarchy of a column's values, and the leaf of each row."""
+    assert column.hierarchy is not None  # the caller has said so
+    if pa.types.is_null(values.type):  # no rows, or a column that says nothing
+        values = values.cast(pa.string() if pa.types.is_null(kind) else kind)
+    missing = bool((codes < 0).any())
+    every = pa.concat_arrays([values, pa.nulls(1, values.type)]) if missing else values
+    counts = None
+    if (
+        column.hierarchy.kind == "built"
+    ):  # by rows: where persons have several, that weighs those who have more
+        counts = np.bincount(codes.astype(np.int64) + 1, minlength=len(values) + 1)
+        counts = np.append(counts[1:], counts[:1]) if missing else counts[1:]
+    hierarchy = Hierarchy.of(column.hierarchy, every, column=f"{table}.{column.name}", counts=counts)
+    leaf = hierarchy.encode(values)
+    return hierarchy, recoded(codes, leaf, missing=len(hierarchy) - 1 if missing else 0)
+
+
+def _grouped(
+    coded: list[npt.NDArray[Any]],
+    hierarchies: Mapping[str, Hierarchy],
+    secrets: Mapping[str, Secret],
+    owners: Owners,
+    rows: int,
+) -> tuple[Tuples, npt.NDArray[np.int32] | None]:
+    """The distinct tuples of the rows' codes, and which is each row's."""
+    d = len(hierarchies)
+    cardinalities = [len(hierarchy) for hierarchy in hierarchies.values()]
+    cardinalities += [int(secret.folded.max(initial=-1)) + 1 for secret in secrets.values()]
+    keys, sizes = list(coded), list(cardinalities)
+    if owners.of_row is not None:
+        keys.append(owners.of_row)
+        sizes.append(owners.count)
+    words = packed(keys, sizes) or [np.zeros(rows, np.int64)]
+    tuple_of_row: npt.NDArray[np.int32] | None = None
+    if rows and not mostly_distinct(words):
+        tuple_of_row, first = distinct(words)
+        weights = np.bincount(tuple_of_row, minlength=len(first))
+        coded = [codes[first] for codes in coded]
+        units = owners.of_row[first] if owners.of_row is not None else None
+    else:
+        weights = np.ones(rows, np.int32)
+        units = owners.of_row
+    del words, keys
+    n = len(weights)
+    codes = np.empty((n, d), np.uint16 if max(cardinalities[:d], default=0) < 1 << 16 else np.int32)
+    for j in range(d):
+        codes[:, j] = coded[j]
+    sensitive = np.empty((n, len(secrets)), np.int32)
+    for j in range(len(secrets)):
+        sensitive[:, j] = coded[d + j]
+    tuples = Tuples(
+        codes=codes,
+        positions=tuple(hierarchy.positions for hierarchy in hierarchies.values()),
+        ends=tuple(hierarchy.ends for hierarchy in hierarchies.values()),
+        weights=np.ones(n, np.int32) if units is not None else weights.astype(np.int32),
+        sensitive=sensitive,
+        units=units,
+    )
+    return tuples, tuple_of_row
