@@ -18,7 +18,7 @@ from contracts.model import slug
 from core.errors import CatalogError
 from core.sql import quoted
 from pipeline.home import Home
-from privacy.report import DISCLOSURE
+from privacy.report.report import DISCLOSURE
 
 VALIDATION = "validation.json"  # its file name beside a release
 _MUCH_LOST = 0.5  # normalised certainty penalty

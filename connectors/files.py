@@ -147,7 +147,8 @@ def _not_shared(contract: Contract, table: Table, files: list[Path]) -> None:
     """Refuses a file that another table reads too, by a glob or a link, where both publish what is in it."""
     mine = {file.resolve() for file in files}
     for other in contract.tables:
-        if other.name == table.name or may_share_source(table.kind, other.kind):
+        rows = table.rows is not None or other.rows is not None
+        if other.name == table.name or may_share_source(table.kind, other.kind, rows=rows):
             continue
         try:
             shared = [file for file in _found(contract.source, other, alone=False) if file.resolve() in mine]

@@ -17,7 +17,8 @@ from audit.events import Event, EventKind
 from audit.ledger import Ledger, Receipt
 from catalog.catalog import Catalog
 from catalog.release import Release, Staged
-from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import Transform
 from core.digest import file_digest
 from core.keys import KeyStore
 from core.proof import TableFile, set_digest

@@ -14,8 +14,9 @@ from cli.main import main
 from connectors.files import Files
 from contracts.agreement.sheet import read_sheet
 from contracts.declared import Basis
-from contracts.model import LogicalType, Role, TableKind, Transform
+from contracts.model import LogicalType, Role, TableKind
 from contracts.odcs import load_contract
+from contracts.protection import Transform
 from core.errors import ExitCode
 from core.proof import Window
 from tests.shop import open_shop

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind
+from contracts.protection import Transform
 from tests.agreement import agreement
 
 

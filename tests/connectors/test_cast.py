@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.cast import arrow_type, carries, cast
-from contracts.model import Column, LogicalType, Role, Transform
+from contracts.model import Column, LogicalType, Role
+from contracts.protection import Transform
 from core.errors import SourceError
 
 NOON = dt.datetime(2026, 3, 1, 12)

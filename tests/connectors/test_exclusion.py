@@ -18,17 +18,8 @@ from hypothesis import strategies as st
 from connectors import exclusion
 from connectors.base import receive
 from contracts.declared import Compliance, Exclusions
-from contracts.model import (
-    Column,
-    Contract,
-    LogicalType,
-    PrivacyTerms,
-    Role,
-    Source,
-    Table,
-    TableKind,
-    Transform,
-)
+from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind
+from contracts.protection import PrivacyTerms, Transform
 from core.errors import ContractError, SourceError
 from core.proof import Window
 from tests.agreement import agreement

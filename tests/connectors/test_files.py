@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from connectors.base import receive
 from connectors.files import Files
-from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind, Transform
+from contracts.model import Column, Contract, LogicalType, Role, Table, TableKind
+from contracts.protection import Transform
 from core.errors import ContractError, SourceError
 from core.proof import Window
 

@@ -33,8 +33,8 @@ from pipeline.agreements.effects import settle
 from pipeline.agreements.keyfile import KeyUse, create_key, revoke_key
 from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
-from privacy.pseudonym import pseudonymize
-from privacy.subjects import pseudonym_key
+from privacy.subjects.table import pseudonym_key
+from privacy.transforms.pseudonym import pseudonymize
 from tests import signed
 from tests.shop import open_shop, raw_member
 
