@@ -92,7 +92,7 @@ def _dimension(node: Node, columns: Mapping[str, Column], terms: PrivacyTerms | 
         level = _level(item, columns, terms)
         if level is None:
             continue
-        if level.label == _ALL or any(level.label == other.label for other in levels):
+        if _folded(level.label) in (_ALL, *(_folded(other.label) for other in levels)):
             item.say(
                 f"{node.label}: the label `{shown(level.label)}` is taken.",
                 f"Give each level a label of its own; `{_ALL}` stands for what lies beyond the last.",
@@ -106,6 +106,11 @@ def _dimension(node: Node, columns: Mapping[str, Column], terms: PrivacyTerms | 
             f"{node.label} has no levels.", "Name at least one: {label: ..., column: ...}.", key="levels"
         )
     return Dimension(name=name, levels=tuple(levels)) if name and levels else None
+
+
+def _folded(label: str) -> str:
+    """A label as a reader of the cells takes it: neither capitals nor spaces around it make another."""
+    return label.strip().casefold()
 
 
 def _level(node: Node, columns: Mapping[str, Column], terms: PrivacyTerms | None) -> Level | None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from contracts.checks import Check, CheckKind, Scope
 from contracts.hierarchy import leaf_values
-from contracts.model import Column, LogicalType, Table, TableKind
+from contracts.model import Column, LogicalType, Role, Table, TableKind
 from contracts.options import compile_options, fits
 from contracts.problems import shown
-from contracts.protection import PrivacyTerms
+from contracts.protection import PrivacyTerms, Transform
 from contracts.reading import Node
 from contracts.rules import compile_rule
 from contracts.sqlrule import SqlGate
@@ -47,6 +47,44 @@ def compile_checks(
         return tuple(
             _compile_table(node, table, terms, gate) for node, table in zip(nodes, tables, strict=True)
         )
+
+
+def check_reachable(
+    nodes: Sequence[TableNode], checked: Sequence[Compiled], terms: PrivacyTerms | None
+) -> None:
+    """Says which sensitive columns can't have as many values as every class must show, by what the contract lets stand there."""
+    for table, (checks, _) in zip(nodes, checked, strict=True):
+        for column, place in table.placed:
+            hidden = column.transform in (Transform.DROP, Transform.REDACT)
+            if (
+                terms is None
+                or table.kind is not TableKind.SUBJECTS
+                or column.role is not Role.SENSITIVE
+                or hidden
+            ):
+                continue
+            most = _most_values(column, checks)
+            for key, asked in (("l", terms.l), ("entropyL", terms.entropy_l)):
+                if most is not None and asked is not None and asked > most:
+                    place.say(
+                        f"{place.label} can have {most} values at most, and sluicePrivacy asks for `{key}` {asked:g} in every class.",
+                        f"Lower `{key}` to {most}, or let more values stand in the column.",
+                    )
+
+
+def _most_values(column: Column, checks: Sequence[Check]) -> int | None:
+    """How many values besides NULL may stand in the column, as far as its type and its lists of values say; None: any."""
+    counts = [2] if column.type is LogicalType.BOOLEAN else []
+    for check in checks:
+        if check.column != column.name or check.scope is not Scope.ROW or check.severity != "error":
+            continue
+        listed = check.params.get("values")
+        if check.kind is CheckKind.METRIC:
+            arguments = check.params["arguments"]
+            listed = None if "pattern" in arguments else arguments.get("validValues")
+        if isinstance(listed, list):
+            counts.append(len({str(value) for value in listed if value is not None}))
+    return min(counts, default=None)
 
 
 def _compile_table(node: TableNode, table: Table, terms: PrivacyTerms | None, gate: SqlGate) -> Compiled:

@@ -136,13 +136,13 @@ def _intervals(node: Node, logical: LogicalType, _folder: Path | None) -> Hierar
     if widths is None:
         return None
     whole = logical is LogicalType.INTEGER
-    if whole and any(width % 1 for width in widths):
+    if whole and any(width != width.to_integral_value() for width in widths):
         node.say(
             f"{node.label}: a width has decimals, and the column is integer.",
             "Write whole numbers.",
             key="widths",
         )
-    if whole and origin is not None and origin % 1:
+    if whole and origin is not None and origin != origin.to_integral_value():
         node.say(
             f"{node.label}: `origin` has decimals, and the column is integer.",
             "Write a whole number.",

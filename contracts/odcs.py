@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from contracts.compile import compile_checks
+from contracts.compile import check_reachable, compile_checks
 from contracts.compliance import read_compliance, read_provision
 from contracts.locate import read_yaml
 from contracts.model import Contract
@@ -102,6 +102,7 @@ def _contract(node: Node, data: dict[str, Any], path: Path, folder: Path | None)
     check_sources(table_nodes, source)
     tables = finish_tables(table_nodes, privacy)
     checked = compile_checks(table_nodes, tables, privacy)
+    check_reachable(table_nodes, checked, privacy)
     if node.problems.found or term is None or source is None:
         return None
     description = node.get("description") or {}

@@ -187,9 +187,10 @@ def iso_date(value: Any) -> date | None:
     if not isinstance(value, str) or len(value) != 10:
         return None
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         return None
+    return day if day.isoformat() == value else None  # 2026-W01-1 is a day too, under another name
 
 
 def iso_timestamp(value: Any) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts.model import Column, LogicalType, Role
+from contracts.own import own
 from contracts.problems import choose, shown
 from contracts.protection import PrivacyTerms, RowPlan, Transform
 from contracts.reading import Node
@@ -30,6 +31,8 @@ def read_rows(
     """
     before = node.problems.told
     _check_columns(node, columns, table, terms)
+    if node.get("pseudonym") == CHANGING:
+        _check_tokens(columns)
     if not node.mapping(KEYS, required=("pseudonym", "points", "maxUnicity")):
         return None
     pseudonym = node.choice("pseudonym", (LASTING, CHANGING))
@@ -111,6 +114,36 @@ def _check_columns(
             f"{table} would go out as rows of nothing but identifiers.",
             "Keep at least one column with the role attribute, or leave the table out.",
         )
+
+
+def _check_tokens(columns: Sequence[tuple[Column, Node]]) -> None:
+    """A token lasts: two pseudonyms of a person with the same token in their rows are one again."""
+    for column, place in columns:
+        if column.transform is Transform.TOKEN:
+            (own(place, "sluiceTransform") or place).say(
+                f"{place.label} goes out as a token, which stays the same where the pseudonym of its row changes.",
+                "Use `pseudonym` or `drop` for the column, or pseudonym: lasting for the rows.",
+            )
+
+
+def check_apart(plans: Sequence[tuple[RowPlan, Node, str]]) -> None:
+    """Says which tables' rows meet under one pseudonym: unicity is measured for each alone, and together they're longer traces.
+
+    plans: those of a contract, each with its place and the label of its table. Pseudonyms are the same where both last, or
+    change with the same period.
+    """
+    first: dict[str | None, str] = {}
+    for plan, node, table in plans:
+        if plan.period in first:
+            how = (
+                "lasting pseudonyms" if plan.period is None else f"the same pseudonyms in each {plan.period}"
+            )
+            node.say(
+                f"{table} goes out as rows under {how}, as {first[plan.period]} does: joined by them, they tell more of a unit "
+                "than either is measured for.",
+                "Join the two into one table at the source, give one another period, or share it by a contract of its own.",
+            )
+        first.setdefault(plan.period, table)
 
 
 def _stays(column: Column) -> bool:

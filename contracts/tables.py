@@ -13,7 +13,7 @@ from contracts.own import own
 from contracts.problems import choose, shown
 from contracts.protection import CellPlan, PrivacyTerms, RowPlan
 from contracts.reading import Node
-from contracts.rowplan import read_rows
+from contracts.rowplan import check_apart, read_rows
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,14 @@ def finish_tables(tables: Sequence[TableNode], terms: PrivacyTerms | None) -> tu
     subjects = next((table.name for table in tables if table.kind is TableKind.SUBJECTS), None)
     if terms is not None:
         _check_unit(tables, terms)
-    finished = []
+    finished: list[Table] = []
+    row_plans: list[tuple[RowPlan, Node, str]] = []
     for table in tables:
         _check_orders(table, terms)
         time_column = _time_column(table)
         cells, rows = _plans(table, subjects, terms, time_column)
+        if rows is not None:
+            row_plans.append((rows, own(table.node, "sluiceRows") or table.node, table.node.label))
         physical = table.node.get("physicalName")
         if isinstance(physical, str) and not good_name(table.node, physical, of="table", key="physicalName"):
             physical = None
@@ -119,6 +122,7 @@ def finish_tables(tables: Sequence[TableNode], terms: PrivacyTerms | None) -> tu
                 description=table.node.get("description") or "",
             )
         )
+    check_apart(row_plans)
     return tuple(finished)
 
 

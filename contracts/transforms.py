@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from contracts.agreement.codes import bare_name
 from contracts.model import Column, LogicalType, Role, TableKind
 from contracts.own import own
 from contracts.problems import choose, shown
@@ -35,6 +35,7 @@ _FITS: dict[Transform, tuple[LogicalType, ...]] = {
     Transform.NOISE: _NUMBERS,
     Transform.SHIFT: (LogicalType.DATE, LogicalType.TIMESTAMP),
     Transform.REDACT: (LogicalType.STRING,),
+    Transform.TOKEN: (LogicalType.STRING, LogicalType.INTEGER),
 }
 PARAMETERS: dict[Transform, tuple[str, ...]] = {
     Transform.TOKEN: ("holder",),
@@ -129,23 +130,18 @@ def check_holders(columns: Sequence[tuple[Column, Node]], *, recipient: str, ten
         given = own(node, "sluiceTransform") if holder is not None else None
         if holder is None or given is None:
             continue
-        if recipient and _folded(holder) == _folded(recipient):
+        if recipient and bare_name(holder) == bare_name(recipient):
             given.say(
                 f"{node.label}: the holder of the second key is the recipient, who holds the tokens too: then only one key stands between it and the persons.",
                 "Name a third party, or a department of the platform that keeps keys and sees no data.",
                 key="holder",
             )
-        elif tenant and _folded(holder) == _folded(tenant):
+        elif tenant and bare_name(holder) == bare_name(tenant):
             given.say(
                 f"{node.label}: the holder of the second key is the tenant, who holds the first: one party alone could read the tokens.",
                 "Name a third party, or a department of the platform that keeps keys and sees no data.",
                 key="holder",
             )
-
-
-def _folded(name: str) -> str:
-    """A name as it counts where two spellings must not pass for two parties."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _named(node: Node, given: Node) -> Transform | None:
@@ -177,7 +173,7 @@ def _of_classes(node: Node, place: Place, transform: Transform, *, label: str | 
 
 def _wrong_type(node: Node, given: Node, place: Place, transform: Transform) -> None:
     fits = " or ".join(fit.value for fit in _FITS[transform])
-    remedy = "Use `drop`." if transform is Transform.REDACT else f"Use another transform, or take it out: it's for {fits}."  # fmt: skip
+    remedy = "Use `drop`." if transform in HIDING else f"Use another transform, or take it out: it's for {fits}."  # fmt: skip
     given.say(
         f"{node.label}: `{transform.value}` is for {fits} columns, and this one is {place.type.value}.",
         remedy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.locate import read_yaml
@@ -28,7 +29,7 @@ def listed_values(node: Node, leaves: Sequence[Node], logical: LogicalType) -> t
 
 def inline_tree(node: Node, logical: LogicalType) -> HierarchySpec:
     """The tree written under `tree`; what is wrong with it is said, and the spec isn't to be used then."""
-    leaves, nodes = _grown(node.at("tree").named(node.label), key="tree")
+    leaves, nodes = _grown(node.at("tree").named(node.label))
     return HierarchySpec(kind="tree", leaves=_told(node, leaves, nodes, logical), nodes=tuple(nodes))
 
 
@@ -70,7 +71,15 @@ def _labels_of_csv(tree: Tree, logical: LogicalType) -> Iterable[Fault]:
     if len(tree.leaves) > MAX_LEAVES:
         yield Fault(0, f"has more than {MAX_LEAVES} values", "Leave out values that don't occur, or use coarser source values.")  # fmt: skip
         return
+    if not tree.nodes:
+        yield Fault(0, "has no names over its values", _NO_TREE)
+    moments: set[object] = set()
     for leaf, line in tree.leaves:
+        if _moment(leaf, logical) in moments:
+            yield Fault(
+                line, "has a moment again, in another spelling", "Each value has one place; keep one."
+            )
+        moments.add(_moment(leaf, logical) or leaf)
         if not _LISTED[logical](_typed(leaf, logical)):
             yield Fault(line, f"has a value that isn't of type {logical.value}", f"Write values of type {logical.value}; the file has no header.")  # fmt: skip
     labels = {leaf for leaf, _ in tree.leaves} | {name for name, _, _ in tree.nodes}
@@ -100,7 +109,7 @@ def _of_yaml(node: Node, found: Bytes, logical: LogicalType) -> HierarchySpec | 
         return None
     if not inner.told:
         root = Node(read.data, (), inner, "The tree")
-        leaves, nodes = _grown(root, key=None)
+        leaves, nodes = _grown(root)
         spec = HierarchySpec(kind="tree", leaves=_told(root, leaves, nodes, logical), nodes=tuple(nodes), file=found.file)  # fmt: skip
     if inner.told:
         _in_file(node, found.file, [Fault(each.line, f"says: {each.what.removesuffix('.')}", each.remedy) for each in inner.in_order()])  # fmt: skip
@@ -115,7 +124,7 @@ def _in_file(node: Node, file: TreeFile, faults: Sequence[Fault]) -> None:
         node.say(f"{node.label}: {place} {fault.what}.", fault.remedy, key="file")
 
 
-def _grown(node: Node, *, key: str | None) -> tuple[list[Node], Runs]:
+def _grown(node: Node) -> tuple[list[Node], Runs]:
     """The leaves under a place and the runs of them that each name covers."""
     leaves: list[Node] = []
     nodes: Runs = []
@@ -123,6 +132,8 @@ def _grown(node: Node, *, key: str | None) -> tuple[list[Node], Runs]:
     _branches(node, leaves, nodes)
     if not leaves and node.problems.told == before:
         node.say(f"{node.label} has no values.", "Write {name: [value, ...]}.")
+    elif not nodes and node.problems.told == before:
+        node.say(f"{node.label} is no tree: it has no names over its values.", _NO_TREE)
     return leaves, nodes
 
 
@@ -161,7 +172,7 @@ def _told(node: Node, leaves: Sequence[Node], nodes: Runs, logical: LogicalType)
             f"{node.label} has more than {MAX_LEAVES} values.", "Use kind: natural, or coarser source values."
         )
     if node.problems.told == before and len(texts) == len(leaves):
-        _distinct(node, leaves, texts, nodes)
+        _distinct(node, leaves, texts, nodes, logical)
     return tuple(texts)
 
 
@@ -195,18 +206,40 @@ def _leaf(leaf: Node, logical: LogicalType) -> str | None:
     return str(leaf.value)
 
 
-def _distinct(node: Node, leaves: Sequence[Node], texts: list[str], nodes: Runs) -> None:
+def _moment(text: str, logical: LogicalType) -> datetime | None:
+    """What a leaf of a timestamp column means in UTC: 08:00+08:00 and 00:00Z are one value. None for other columns."""
+    moment = iso_timestamp(text) if logical is LogicalType.TIMESTAMP else None
+    if moment is None or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # the first hours of the calendar
+        return None
+
+
+def _distinct(
+    node: Node, leaves: Sequence[Node], texts: list[str], nodes: Runs, logical: LogicalType
+) -> None:
     """No value twice, no name twice, and no label that could be mistaken for one the engine makes."""
     seen: set[str] = set()
+    moments: set[object] = set()
     for leaf, text in zip(leaves, texts, strict=True):
-        if text in seen:
+        moment = _moment(text, logical) or text
+        if moment in moments:
             leaf.say(
                 f"{node.label}: the value `{shown(text)}` stands twice.",
                 "Each value has one place; keep one.",
             )
         seen.add(text)
+        moments.add(moment)
     names: set[str] = set()
     for name, _, _ in nodes:
+        if not name.strip() or name != name.strip() or not name.isprintable():
+            node.say(
+                f"{node.label}: a branch has a blank name, or one with spaces around it or control characters.",
+                "Write plain text.",
+                key="tree",
+            )
         if name in names or name in seen:
             node.say(
                 f"{node.label}: the branch `{shown(name)}` has the name of another branch or value.",
@@ -218,18 +251,22 @@ def _distinct(node: Node, leaves: Sequence[Node], texts: list[str], nodes: Runs)
         node.say(f"{node.label}: the label `{shown(label)}` is one that coarsening itself gives.", _RENAME)
 
 
+_NO_TREE = "Write {name: [value, ...]}, each value under the names that it's coarsened to; or kind: ordered with values."
 _RENAME = f"Rename it: `{_ALL}` means all, `{_MISSING}` no value, `a{_RANGE}b` a range, `a{_LIST}b` a list."
 
 
 def _made(labels: set[str]) -> list[str]:
     """The labels that could be mistaken for one that the engine makes of others, in order."""
-    return [label for label in sorted(labels) if label in (_ALL, _MISSING) or _looks_made(label, labels)]
+    return [
+        label
+        for label in sorted(labels)
+        if label.casefold() in (_ALL, _MISSING) or _looks_made(label, labels)
+    ]
 
 
 def _looks_made(label: str, labels: set[str]) -> bool:
-    """Whether a label reads as a range or list of other labels."""
-    parts = label.split(_LIST)
-    if len(parts) > 1 and all(part in labels or part == _MISSING for part in parts):
+    """Whether a label reads as a range of other labels, or as a list: `a` beside `b | c` would be `a | b` beside `c`."""
+    if _LIST in label:
         return True
     cuts = [i for i in range(len(label)) if label.startswith(_RANGE, i)]
     return any(label[:i] in labels and label[i + len(_RANGE) :] in labels for i in cuts)

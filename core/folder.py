@@ -19,6 +19,7 @@ _FOLDERS = frozenset(
         "catalog",
         "demo-firms",
         "keys",
+        "memory",
         "quarantine",
         "registry",
         "registry-root.json",

@@ -23,6 +23,7 @@ class Settings:
     key_backups: SLUICE_KEY_BACKUPS, folders that are copies of the key store, with `:` between them; what is destroyed here is
     destroyed there too.
     thresholds: SLUICE_THRESHOLDS, the operator's own numbers for the rules of the land, each with its reason (docs/compliance.md).
+    token_keys: SLUICE_TOKEN_KEYS, a folder with the key files that tokens' second holders lent for a run (docs/tokens.md).
     """
 
     home: Path
@@ -32,6 +33,7 @@ class Settings:
     registry_root: Path | None = None
     key_backups: tuple[Path, ...] = ()
     thresholds: Path | None = None
+    token_keys: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -47,6 +49,7 @@ class Settings:
                 map(_path, filter(None, (env.get("SLUICE_KEY_BACKUPS") or "").split(os.pathsep)))
             ),
             thresholds=_or_none(env.get("SLUICE_THRESHOLDS")),
+            token_keys=_or_none(env.get("SLUICE_TOKEN_KEYS")),
         )
 
     def as_env(self) -> dict[str, str]:
@@ -59,6 +62,7 @@ class Settings:
             "SLUICE_REGISTRY_ROOT": str(self.registry_root or ""),
             "SLUICE_KEY_BACKUPS": os.pathsep.join(map(str, self.key_backups)),
             "SLUICE_THRESHOLDS": str(self.thresholds or ""),
+            "SLUICE_TOKEN_KEYS": str(self.token_keys or ""),
         }
 
     @property
@@ -80,6 +84,11 @@ class Settings:
     def catalog(self) -> Path:
         """Published tables and what is staged for them."""
         return self.home / "catalog"
+
+    @property
+    def memory(self) -> Path:
+        """What the hall remembers of whom its releases show, outside the catalog."""
+        return self.home / "memory"
 
     @property
     def quarantine(self) -> Path:

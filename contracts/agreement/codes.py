@@ -21,6 +21,11 @@ _FORM = re.compile(rf"[{_ALPHABET}]{{2}}[0-9]{{6}}[{_ALPHABET}]{{10}}")
 _REMEDY = "Copy the 18 characters from the business licence, as 0-9 and A-Z."
 
 
+def bare_name(text: str) -> str:
+    """A name as its letters and digits alone: neither a dot, a space nor a capital makes another party of it."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+
+
 def check_code(text: object) -> str:
     """The code, as given, if it is one: 18 ASCII characters in upper case whose check digit fits.
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from contracts.agreement.message import DoorTerms, Terms, Written
-from contracts.agreement.vocabulary import BY_NAME, DISTRIBUTE, PROHIBITABLE, REIDENTIFY, Door
+from contracts.agreement.values import PARTY
+from contracts.agreement.vocabulary import BY_NAME, DISTRIBUTE, INTERVAL, PROHIBITABLE, REIDENTIFY, Door
 from contracts.locate import read_yaml
-from contracts.problems import Problems
+from contracts.problems import Problems, shown
 from contracts.reading import Node
 from core.errors import ContractError
 
@@ -62,8 +63,17 @@ def _terms(node: Node) -> Terms:
         forbidden=forbidden if node.has("forbidden") else (REIDENTIFY, DISTRIBUTE),
         not_combined_with=_texts(node, "notCombinedWith"),
         delete_within_days=node.whole("deleteWithinDays", least=0, most=36_500),
-        report_every=node.text("reportEvery"),
+        report_every=_report_every(node),
     )
+
+
+def _report_every(node: Node) -> str | None:
+    written = node.text("reportEvery")
+    if written is not None and INTERVAL.kind.read(written) is None:
+        node.say(
+            f"`reportEvery` can't be `{shown(written)}`.", f"Write {INTERVAL.kind.takes}.", key="reportEvery"
+        )
+    return written
 
 
 def _door(node: Node, door: Door) -> DoorTerms | None:
@@ -82,7 +92,7 @@ def _door(node: Node, door: Door) -> DoorTerms | None:
         end=end,
         territories=_texts(node, "territory"),
         grades=_texts(node, "grade"),
-        limits={name: written for name in _LIMITS if (written := _limit(node, name)) is not None},
+        limits={name: written for name in _LIMITS if (written := _known(node, name)) is not None},
     )
 
 
@@ -116,6 +126,18 @@ def _texts(node: Node, key: str) -> tuple[str, ...]:
         node.say(f"{node.label}: `{key}` must be one word, or a list of them.", "Write [..., ...].", key=key)
         return ()
     return tuple(items)
+
+
+def _known(node: Node, name: str) -> Written | None:
+    """A limit whose every value is of the kind that its operand takes: what no door understands isn't put forward."""
+    written, kind = _limit(node, name), BY_NAME[name].kind
+    for each in written if isinstance(written, tuple) else () if written is None else (written,):
+        if (
+            kind is not PARTY and kind.read(str(each)) is None
+        ):  # `message` makes ids of parties, and checks them
+            node.say(f"{node.label}: `{name}` can't be `{shown(each)}`.", f"Write {kind.takes}.", key=name)
+            return None
+    return written
 
 
 def _limit(node: Node, name: str) -> Written | None:

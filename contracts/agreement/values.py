@@ -43,6 +43,8 @@ class Period:
 
 
 Value = Decimal | str | datetime | Period
+# A day, a week, a month, a quarter and a year: what `privacy.budget.periods` counts in.
+_CALENDAR = (Period(0, 1), Period(0, 7), Period(1, 0), Period(3, 0), Period(12, 0))
 
 
 class Grade(StrEnum):
@@ -146,7 +148,7 @@ def time(value: object) -> datetime | None:
 
 
 def period(value: object) -> Period | None:
-    """An ISO 8601 duration of days, weeks, months or years, over which a budget renews itself."""
+    """An ISO 8601 duration of days, weeks, months or years."""
     found = _PERIOD.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return None
@@ -160,6 +162,12 @@ def period(value: object) -> Period | None:
             return Period(length, 0)
         case _:
             return Period(12 * length, 0)
+
+
+def calendar_period(value: object) -> Period | None:
+    """A period of the calendar, over which a budget renews itself: everybody computes it alike from a moment alone."""
+    found = period(value)
+    return found if found in _CALENDAR else None
 
 
 def days(value: object) -> Decimal | None:
@@ -210,9 +218,9 @@ TIME = Kind(
     read=time,
     datatypes=_types("dateTime", "dateTimeStamp"),
 )
-PERIOD = Kind(
-    takes="a period such as P1M, P7D or P1Y",
-    read=period,
-    datatypes=_types("duration", "yearMonthDuration", "dayTimeDuration"),
+_DURATION = _types("duration", "yearMonthDuration", "dayTimeDuration")
+PERIOD = Kind(takes="a period such as P1M, P7D or P1Y", read=period, datatypes=_DURATION)
+CALENDAR_PERIOD = Kind(
+    takes="a period of the calendar: P1D, P1W, P1M, P3M or P1Y", read=calendar_period, datatypes=_DURATION
 )
 DAYS = Kind(takes="days such as P90D", read=days, datatypes=_types("duration", "dayTimeDuration"))

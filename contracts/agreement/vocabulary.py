@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from contracts.agreement.values import (
     AMOUNT,
+    CALENDAR_PERIOD,
     COUNT,
     DAYS,
     GRADE,
@@ -102,7 +103,7 @@ PERMISSION_OPERANDS: tuple[Operand, ...] = (
     _of(OWN + "diversity", COUNT, AT_LEAST, COUNTED, _NONE, "l"),
     _of(OWN + "epsilonPerQuestion", AMOUNT, AT_MOST, BUDGETED, _QUERY, "epsilon per question"),
     _of(OWN + "epsilonPerPeriod", AMOUNT, AT_MOST, BUDGETED, _QUERY, "epsilon per period"),
-    _of(OWN + "epsilonPeriod", PERIOD, _ONE, BUDGETED, _QUERY, "the period of epsilon"),
+    _of(OWN + "epsilonPeriod", CALENDAR_PERIOD, _ONE, BUDGETED, _QUERY, "the period of epsilon"),
     _of(OWN + "epsilonForLife", AMOUNT, AT_MOST, BUDGETED, BUDGETED, "epsilon for life"),
     _of(OWN + "deltaPerQuestion", AMOUNT, AT_MOST, BUDGETED, _NONE, "delta per question"),
     _of(OWN + "deltaPerPeriod", AMOUNT, AT_MOST, BUDGETED, _NONE, "delta per period"),

@@ -8,12 +8,11 @@ back until it expires, and change nothing in it.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 
 from tuf.api.metadata import Key, Root  # type: ignore[attr-defined]  # its public place, not marked as such
 
-from contracts.agreement.codes import code_of
+from contracts.agreement.codes import bare_name, code_of
 from contracts.parties.model import Parties, check_party
 from core.algorithms import ED25519, PublicKey
 from core.errors import ContractError, IntegrityError
@@ -66,7 +65,7 @@ def check_root(root: Root) -> Mapping[str, str]:
 def check_owners(holders: Mapping[str, str], parties: Parties) -> None:
     """Raises IntegrityError for a holder who isn't in the registry, two holders of one beneficial owner, and a key that
     signs contracts too."""
-    owners = {_plain(code_of(holder)): holder for holder in holders.values()}
+    owners = {bare_name(code_of(holder)): holder for holder in holders.values()}
     for key_id, holder in holders.items():
         record = parties.get(holder)
         if record is None:
@@ -74,14 +73,9 @@ def check_owners(holders: Mapping[str, str], parties: Parties) -> None:
         if parties.key(key_id) is not None:
             raise _refused(f"{holder} signs contracts with its key of the registry")
         # One owner behind two firms, such as the hall's, is one voice.
-        other = owners.setdefault(_plain(record.beneficial_owner), holder)
+        other = owners.setdefault(bare_name(record.beneficial_owner), holder)
         if other != holder:
             raise _refused(f"{other} and {holder} hold keys of the registry, and belong to the same owner")
-
-
-def _plain(text: str) -> str:
-    """A name as its letters and digits alone: neither a dot nor a space makes another owner of it."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _holder(root: Root, key_id: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from contracts.agreement.codes import bare_name
 from contracts.agreement.vocabulary import Door
 from core.digest import document_digest
 from core.errors import ContractError
@@ -53,7 +54,7 @@ class Spender:
         _check_name(self.contract, "contract")
         for owner in self.owners:
             _check_name(owner, "beneficial owner", folded=True)
-        owners = tuple(sorted({_folded(owner) for owner in self.owners}))
+        owners = tuple(sorted({bare_name(owner) for owner in self.owners}))
         if not owners or not all(owners):
             raise ContractError(
                 "A spender needs the beneficial owners behind it, and each needs letters or digits.",
@@ -126,7 +127,3 @@ def _check_name(text: str, what: str, *, folded: bool = False) -> None:
             f"The {what} of a budget has no usable name.",
             remedy=f"Give 1 to {_LONGEST} printable characters in Unicode's plain form (NFKC), without blanks at the ends.",
         )
-
-
-def _folded(owner: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", owner).casefold()))

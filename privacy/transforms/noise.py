@@ -16,7 +16,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
-import opendp.prelude as dp
 import pyarrow as pa
 
 from core.errors import PrivacyError
@@ -29,8 +28,6 @@ _FARTHEST = 64  # scales: noise beyond is less likely than 2 ** -90
 _AT_ONCE = 1 << 17
 _DIGITS = 38
 
-dp.enable_features("contrib")
-
 
 def noised(values: pa.ChunkedArray | pa.Array, *, scale: Decimal, step: Decimal) -> pa.Array:
     """Each number as a multiple of `step`, moved by noise; NULL stays NULL.
@@ -40,6 +37,9 @@ def noised(values: pa.ChunkedArray | pa.Array, *, scale: Decimal, step: Decimal)
     multiple. Where integers have a step with digits, the result is a decimal.
     Raises PrivacyError where values are no numbers, not finite, or more than 2 ** 53 steps from 0.
     """
+    import opendp.prelude as dp  # noqa: PLC0415 (slow to load, and few contracts ask for noise)
+
+    dp.enable_features("contrib")
     values = plain(values)
     if not is_number(values.type):
         raise PrivacyError(

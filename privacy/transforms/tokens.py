@@ -15,7 +15,7 @@ closely than that. Source: RFC 5297 (SIV), RFC 5869 (HKDF).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,7 @@ from privacy.transforms.messages import messages
 
 HOLDER_KEY_BYTES = 32
 TOKEN_KEY_BYTES = 64  # AES-256-SIV: one half authenticates, the other encrypts
+Tokens = Mapping[str, Callable[[pa.Array], pa.Array]]  # by column, what makes tokens of its values
 _FILL = 16
 _END = b"\x80"  # ISO/IEC 7816-4: where the text ends and the filling begins
 _AT_ONCE = 1 << 14
