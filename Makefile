@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON ?=
 VENV ?= .venv
 ORACLE := .venv-oracle
+PEERS := .venv-peers
 DATACONTRACT := .venv-datacontract
 
 # Somebody else's module called `core` or `cli` on PYTHONPATH would stand before ours.
@@ -20,7 +21,7 @@ environment = @python=$$(sh scripts/python.sh "$(1)" "$(PYTHON)") && \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up test test-system lint bench clean-demo hall dev oracle datacontract
+.PHONY: help demo up test test-system lint bench bench-peers clean-demo hall dev oracle peers datacontract
 
 help: ## this list
 	@echo "Sluice. Targets:"
@@ -49,6 +50,9 @@ lint: dev ## ruff, mypy --strict and the import rules
 bench: dev ## the route's CPU and memory beside a bare copy, at 1.5 and 15 million rows
 	@"$(VENV)/bin/python" benchmarks/route.py
 
+bench-peers: dev peers ## the privacy engine beside other tools: time, memory and loss, and their measures of its files
+	@"$(VENV)/bin/python" -m benchmarks.peers --python "$(PEERS)/bin/python"
+
 clean-demo: ## remove the demo's state (SLUICE_HOME, by default .sluice)
 	@python=$$(sh scripts/python.sh "$(VENV)" "$(PYTHON)") && "$$python" scripts/clean_demo.py
 
@@ -60,6 +64,9 @@ dev: ## the environment that `make test` runs in; holds all of `hall`
 
 oracle: ## the environment of the tests' independent privacy oracle
 	$(call environment,$(ORACLE),oracle)
+
+peers: ## the environment of the tools that `make bench-peers` runs
+	$(call environment,$(PEERS),peers)
 
 datacontract: ## the environment of the data contract linter that the tests run
 	$(call environment,$(DATACONTRACT),datacontract)

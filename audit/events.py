@@ -64,6 +64,7 @@ class EventKind(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     THRESHOLDS_CHANGED = "thresholds.changed"
+    TOKENS_OPENED = "tokens.opened"
 
 
 # Kinds that belong to no one contract.
@@ -172,12 +173,16 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
                 MapOf(_CELLS),
                 "what became of facts, by table: facts and units received, cells, fewest units in one",
             ),
+            "disclosure": Fact(DIGEST_TYPE, "digest of the disclosure report in JSON"),
         },
         EventKind.RELEASE_STAGED: {
             "release": Fact(IDENTIFIER_TYPE, "the release's id", needed=True),
             "digest": Fact(DIGEST_TYPE, "SHA-256 over the staged set", needed=True),
             "tables": Fact(MapOf(_STAGED_TABLE), "digest and rows of each staged file", needed=True),
             "documents": Fact(MapOf(DIGEST_TYPE), "digest of each report that lies beside the release"),
+            "memory": Fact(
+                MapOf(DIGEST_TYPE), "digest of each file by which the hall remembers whom the release shows"
+            ),
             "window": Fact(
                 _WINDOW, "the stretch of time whose facts it holds; no bound on a side that is left out"
             ),
@@ -292,6 +297,13 @@ FACTS: Mapping[EventKind, Mapping[str, Fact]] = MappingProxyType(
             "values": Fact(
                 MapOf(Amount()), "the numbers that stand in place of ours; none: ours again", needed=True
             ),
+        },
+        EventKind.TOKENS_OPENED: {
+            "tokens": Fact(_COUNT, "distinct tokens that were opened", needed=True),
+            "table": Fact(Name(), "the table that they stand in", needed=True),
+            "column": Fact(Name(), "its column", needed=True),
+            "holder": Fact(Name(), "who holds the second key, as the contract names it", needed=True),
+            "purpose": Fact(Name(), "why, in the words of who opened them", needed=True),
         },
     }
 )

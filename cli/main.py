@@ -20,10 +20,12 @@ COMMANDS = {
     "demo": "cli.demo",
     "up": "cli.up",
     "contract": "cli.contract",
+    "privacy": "cli.privacy",
     "party": "cli.party",
     "run": "cli.run",
     "catalog": "cli.catalog",
     "quarantine": "cli.quarantine",
+    "tokens": "cli.tokens",
     "audit": "cli.audit",
     "housekeeping": "cli.housekeeping",
 }
@@ -55,6 +57,8 @@ Examples:
   sluice demo                                   the whole route, run by Airflow
   sluice contract check my-data.odcs.yaml       every problem of a contract, with its line
   sluice contract sign their-file.json          come to a contract with another party
+  sluice privacy assess members.csv --contract my-data.odcs.yaml
+                                                what a file of persons gives away
   sluice run grocery-demand                     the same route without Airflow
   sluice catalog list --json                    what is published
   sluice quarantine list                        rows that broke a rule

@@ -18,7 +18,7 @@ from contracts.model import slug
 from core.errors import CatalogError
 from core.sql import quoted
 from pipeline.home import Home
-from privacy.report.report import DISCLOSURE
+from privacy.report.report import DISCLOSURE, PAGE
 
 VALIDATION = "validation.json"  # its file name beside a release
 _MUCH_LOST = 0.5  # normalised certainty penalty
@@ -71,6 +71,9 @@ def summarize(release: Release, home: Home, *, new: bool | None = None) -> None:
     lines.append(("receipt", release.receipt))
     if held is None or not held.deleted:
         lines.append(("lies in", str(home.settings.catalog)))
+        page = home.catalog.documents(release.release).get(PAGE)
+        if page is not None:
+            lines.append(("report", f"there, {page.relative_to(home.settings.catalog)}"))
     if held is not None:
         lines.insert(0, _withheld(held))
     if any(made.quarantined.values()):

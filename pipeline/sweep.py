@@ -7,6 +7,7 @@ from collections.abc import Callable
 from core.files import remove_drafts
 from core.folder import usable
 from pipeline.home import Home
+from pipeline.memory import forget_unpublished
 from pipeline.quarantine.store import Quarantine
 from pipeline.runs import Owner, scheduler_is_gone
 
@@ -20,6 +21,7 @@ def sweep(home: Home, *, over: Callable[[Owner, float], bool] = scheduler_is_gon
     home.runs.sweep(over)
     home.catalog.sweep()
     Quarantine(home).sweep()
+    forget_unpublished(home)
     settings = home.settings
     with usable(settings.home):
         # A registry's folder elsewhere is another's to keep clean.

@@ -8,7 +8,9 @@ from typing import Any
 from audit.events import DatasetRef, Event, EventKind
 from audit.ledger import Receipt
 from contracts.model import Contract
+from core.digest import file_digest
 from pipeline.home import Home
+from privacy.report.report import DISCLOSURE
 from privacy.safe import Anonymized
 
 
@@ -50,7 +52,7 @@ def bounds(window: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def risk_facts(safe: Anonymized) -> dict[str, Any]:
-    """The report's numbers as an event's facts: what has no value (no persons, no sensitive column) is left out."""
+    """The report's numbers as an event's facts, and its digest: what has no value (no persons, no sensitive column) is left out."""
     report: Mapping[str, Any] = safe.report
     risk: Mapping[str, Any] = report["subjects"] or {}
     facts = {
@@ -77,5 +79,6 @@ def risk_facts(safe: Anonymized) -> dict[str, Any]:
             table: {name: count for name, count in cells.items() if name != "rungs"}
             for table, cells in report["cells"].items()
         },
+        "disclosure": file_digest(safe.documents[DISCLOSURE]),
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 
 import duckdb
 import pyarrow as pa
@@ -15,29 +15,35 @@ import pyarrow.parquet as pq
 
 from contracts.model import Contract, Table, TableKind
 from contracts.protection import PrivacyTerms, Transform
+from contracts.regimes.thresholds import DEFAULT, Thresholds
 from contracts.through import through
 from core.digest import file_digest
-from core.engine import engine
-from core.errors import IntegrityError, PrivacyError, StateError
+from core.errors import IntegrityError, InternalError, PrivacyError, StateError
 from core.keys import ContractKeys
-from core.parquet import batches, read, scan, schema, unlock
+from core.parquet import batches, read, schema
 from core.progress import Progress, silent
 from core.proof import TableFile, Validated, set_digest
-from core.sql import quoted, text
-from privacy.facts.cells import NO_PROFILE, CellCounts, build_cells, columns_of
-from privacy.facts.ladders import SEGMENT
+from privacy.facts.cells import CellCounts
+from privacy.facts.celltable import build_cell_table
 from privacy.facts.rowrisk import RowRisk
 from privacy.facts.rows import build_rows
-from privacy.measures.classes import in_memory, only_row
+from privacy.history.memory import History
+from privacy.report.documents import write_documents
 from privacy.report.level import reached
 from privacy.report.parts import Measures, Unicity
-from privacy.report.report import DISCLOSURE, DisclosureReport, SubjectRisk
+from privacy.report.report import DISCLOSURE, Beside, DisclosureReport, SubjectRisk
 from privacy.safe import Anonymized, anonymized_from
 from privacy.scan.declared import refuse_undeclared
+from privacy.subjects.columns import pseudonym_key
+from privacy.subjects.names import KEY_BYTES
 from privacy.subjects.order import shuffled
-from privacy.subjects.table import broken, make_safe, pseudonym_key
-from privacy.subjects.units import folded
+from privacy.subjects.table import make_safe
+from privacy.subjects.tokens import SecondHolder, token_makers
+from privacy.transforms.coding import REDACTED
 from privacy.transforms.pseudonym import pseudonymize
+from privacy.transforms.tokens import Tokens
+
+MEMORY = "memory"  # the folder of what is to be remembered, beside the files
 
 
 def anonymize(
@@ -47,11 +53,17 @@ def anonymize(
     *,
     out: Path,
     documents: Mapping[str, Path] | None = None,
+    thresholds: Thresholds = DEFAULT,
+    history: History | None = None,
+    second: SecondHolder | None = None,
     progress: Progress = silent,
 ) -> Anonymized:
     """The release of a validated set, written to `out` (made anew; nothing of it stays when this raises).
 
     Columns that may not pass the door are dropped. keys: the contract's. documents: files to keep beside the release, e.g. the validation result.
+    thresholds: by which the report tells the de-identification level. history: the live releases of the same persons, which
+    this one mustn't undo; None: nobody keeps one, and nothing is to be remembered of this one either.
+    second: gives the keys of tokens' second holders; None: none was lent, and no column may go out as tokens.
     Raises PrivacyError when a limit can't be met, IntegrityError when the set is another contract's.
     """
     if (validated.contract_id, validated.contract_digest) != (contract.id, contract.digest):
@@ -63,7 +75,17 @@ def anonymize(
     shutil.rmtree(out, ignore_errors=True)
     try:
         out.mkdir(parents=True, mode=0o700)
-        return _anonymize(validated, contract, keys, out=out, documents=documents or {}, progress=progress)
+        return _anonymize(
+            validated,
+            contract,
+            keys,
+            out=out,
+            documents=documents or {},
+            thresholds=thresholds,
+            history=history,
+            second=second,
+            progress=progress,
+        )
     except (OSError, duckdb.IOException) as error:
         number = error.errno if isinstance(error, OSError) else None  # a library's own text may be anything
         raise StateError(
@@ -89,13 +111,19 @@ def _anonymize(
     *,
     out: Path,
     documents: Mapping[str, Path],
+    thresholds: Thresholds,
+    history: History | None,
+    second: SecondHolder | None,
     progress: Progress,
 ) -> Anonymized:
     segments: pa.Table | None = None
     risk: SubjectRisk | None = None
     measures: Measures | None = None
     subjects: Path | None = None
+    beside: Beside | None = None
+    memory: dict[str, str] = {}
     cells: dict[str, CellCounts] = {}
+    names = history.names if history is not None else token_bytes(KEY_BYTES)
     facts: dict[str, RowRisk] = {}
     files: dict[str, TableFile] = {}
     min_units = max(
@@ -105,6 +133,7 @@ def _anonymize(
         # Facts last: they need the segments. Files are numbered, since a table may be called anything.
         progress(f"anonymize {table.name}")
         source, target = validated.tables[table.name], out / f"table-{number}.parquet"
+        tokens = token_makers(contract, table, keys, second)
         if table.kind is TableKind.SUBJECTS:
             safe = make_safe(
                 source,
@@ -115,9 +144,15 @@ def _anonymize(
                 target=target,
                 segment_min_units=min_units,
                 source_digest=validated.source_digest,
+                names=names,
+                history=history,
+                memory=out / MEMORY,
+                tokens=tokens,
                 progress=progress,
             )
             risk, measures, segments, subjects = safe.risk, safe.measures, safe.segments, target
+            beside = safe.beside
+            memory |= safe.memory
         elif table.rows is not None:
             facts[table.name] = build_rows(
                 source,
@@ -127,12 +162,26 @@ def _anonymize(
                 target=target,
                 source_digest=validated.source_digest,
                 subjects=subjects,
+                tokens=tokens,
                 progress=progress,
             )
         elif table.kind is TableKind.FACTS:
-            cells[table.name] = _cells(source, target, contract, table, segments, progress)
+            counts, digest = build_cell_table(
+                source,
+                contract,
+                table,
+                target=target,
+                segments=segments,
+                names=names,
+                history=history,
+                memory=out / MEMORY / f"cells-{number}.parquet",
+                progress=progress,
+            )
+            cells[table.name] = counts
+            if digest is not None:
+                memory[f"cells-{number}.parquet"] = digest
         else:
-            _reference(source, target, contract, table, keys, source_digest=validated.source_digest)
+            _reference(source, target, contract, table, keys, tokens, source_digest=validated.source_digest)
         files[table.name] = _described(table.name, target)
     files = {table.name: files[table.name] for table in contract.tables}
     refuse_undeclared(files, contract, when="after", progress=progress)
@@ -149,11 +198,11 @@ def _anonymize(
         measures=measures,
         facts=facts,
         unicity={name: _told(found) for name, found in facts.items()},
+        beside=beside,
     )
-    report = replace(report, level=reached(report.as_json(), contract))
-    disclosure = out / DISCLOSURE
-    disclosure.write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.chmod(disclosure, 0o600)
+    report = replace(report, level=reached(report.as_json(), contract, thresholds))
+    progress("write the disclosure report")
+    told = write_documents(report.as_json(), out)
     return anonymized_from(
         contract_id=contract.id,
         contract_digest=contract.digest,
@@ -161,7 +210,8 @@ def _anonymize(
         digest=set_digest(files),
         tables=files,
         report=report.as_json(),
-        documents={**documents, DISCLOSURE: disclosure},
+        documents={**documents, **told},
+        memory={name: (out / MEMORY / name, digest) for name, digest in memory.items()},
     )
 
 
@@ -175,8 +225,9 @@ def _told(risk: RowRisk) -> Unicity:
     )
 
 
-def _write(table: pa.Table, target: Path) -> None:
-    pq.write_table(table, target, compression="zstd")
+def _bare(fields: pa.Schema) -> pa.Schema:
+    """Names and types alone: notes that a source keeps with its schema may say anything."""
+    return pa.schema([pa.field(field.name, field.type) for field in fields])
 
 
 def _described(name: str, path: Path) -> TableFile:
@@ -190,124 +241,41 @@ def _described(name: str, path: Path) -> TableFile:
     )
 
 
-def _cells(
-    source: TableFile,
-    target: Path,
-    contract: Contract,
-    table: Table,
-    segments: pa.Table | None,
-    progress: Progress,
-) -> CellCounts:
-    """Writes the cells of a fact table and counts them again on the written file."""
-    terms, plan = _terms(contract), table.cells
-    if plan is None:
-        raise PrivacyError(f"`{table.name}` holds facts of persons and no cells.", remedy="Add sluiceCells.")
-    spill = target.parent / "spill"
-    with engine(spill) as con:
-        unlock(con, [source])
-        facts = scan(source)
-        _name_persons(con, facts, terms.unit, table, segments if plan.segments_of is not None else None)
-        counts = build_cells(
-            con,
-            facts=facts,
-            unit=quoted(terms.unit),
-            persons="persons",
-            plan=plan,
-            k=terms.k,
-            progress=progress,
-        )
-        if 0 < counts.units < terms.k:
-            raise PrivacyError(
-                f"Release refused: `{table.name}` holds facts of fewer than {terms.k} `{terms.unit}`.",
-                remedy="Ask for a longer window or a larger table, or lower k.",
-            )
-        _write(con.sql("FROM cells").to_arrow_table(), target)
-    shutil.rmtree(spill, ignore_errors=True)
-    _recount(target, counts, contract, table)
-    return counts
-
-
-def _name_persons(
-    con: duckdb.DuckDBPyConnection, facts: str, unit: str, table: Table, segments: pa.Table | None
-) -> None:
-    """Makes the table `persons` that `build_cells` asks for. Raises PrivacyError when a fact is nobody's.
-
-    Spellings of one name are one person, here as in the subject table.
-    """
-    spelt = con.sql(f"SELECT DISTINCT {quoted(unit)} AS spelt FROM {facts}").to_arrow_table()
-    con.register("named", spelt.append_column("name", folded(spelt["spelt"])))
-    (nobodys,) = only_row(con, "SELECT count(*) FROM named WHERE name IS NULL")
-    if nobodys:
-        (rows,) = only_row(
-            con,
-            f"SELECT count(*) FROM {facts} WHERE {quoted(unit)} IS NULL OR {quoted(unit)} IN "
-            "(SELECT spelt FROM named WHERE name IS NULL AND spelt IS NOT NULL)",
-        )
-        raise PrivacyError(
-            f"{rows} rows of `{table.name}` name no `{unit}`, so nobody can say whose they are.",
-            remedy=f"Make `{unit}` required, and not empty, in the contract: such rows then go to quarantine.",
-        )
-    segment, found = text("all"), ""
-    if segments is not None:
-        con.register("segments", segments)
-        segment = f"coalesce(s.{SEGMENT}, {text(NO_PROFILE)})"
-        found = "LEFT JOIN segments s ON s.unit = n.name"
-    con.execute(
-        "CREATE TEMP TABLE persons AS SELECT n.spelt, dense_rank() OVER (ORDER BY n.name) AS person, "
-        f"{segment} AS segment FROM named n {found}"
-    )
-
-
-def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:
-    """Holds the written cells against the limits: columns, persons, one row a cell, and no small rest."""
-    terms, plan = _terms(contract), table.cells
-    written = pq.read_table(target, partitioning=None)
-    if plan is None or tuple(written.column_names) != columns_of(plan):
-        raise PrivacyError(
-            f"`{table.name}` was not written as its plan says.", remedy="Report this: it's a defect."
-        )
-    with in_memory() as con:
-        con.register("written", written)
-        keys = [SEGMENT, *(n for d in plan.dimensions for n in (d.name, f"{d.name}_level"))]
-        smallest, rows, distinct = only_row(
-            con,
-            f"SELECT coalesce(min({quoted(plan.count_name)}), {terms.k}), count(*), "
-            f"(SELECT count(*) FROM (SELECT DISTINCT {', '.join(quoted(key) for key in keys)} FROM written)) FROM written",
-        )
-    if smallest < terms.k:
-        raise broken("k", smallest, terms.k, contract, table)
-    if rows != distinct:
-        raise PrivacyError(f"`{table.name}` names a cell twice.", remedy="Report this: it's a defect.")
-    if counts.cells and 0 < counts.suppressed_units < terms.k:
-        raise broken("k", counts.suppressed_units, terms.k, contract, table)
-
-
 def _reference(
     source: TableFile,
     target: Path,
     contract: Contract,
     table: Table,
     keys: ContractKeys,
+    tokens: Tokens,
     *,
     source_digest: str,
 ) -> None:
-    """Writes a table without persons as it is, its identifiers dropped or replaced by pseudonyms.
+    """Writes a table without persons as it is, its identifiers dropped or replaced by pseudonyms, tokens or a mark.
 
-    With pseudonyms in it the table is shuffled: a source sorted by the raw names would tell their order.
+    Then the table is shuffled: a source sorted by the raw names would tell their order.
     """
     kept = [column for column in table.columns if column.transform is not Transform.DROP]
-    replaced = [column for column in kept if column.transform is Transform.PSEUDONYM]
+    replaced = [column for column in kept if column.transform is not Transform.KEEP]
     names = [column.name for column in kept]
     if replaced:
         whole = read(source, names)
         order = shuffled(whole.num_rows, keys.derive("order", table.name, source_digest))
         for column in replaced:
-            pseudonyms = pseudonymize(whole[column.name], pseudonym_key(keys, contract, column))
-            whole = whole.set_column(names.index(column.name), column.name, pseudonyms)
-        _write(whole.take(order), target)
+            values = whole[column.name]
+            if column.transform is Transform.PSEUDONYM:
+                safe = pseudonymize(values, pseudonym_key(keys, contract, column))
+            elif column.transform is Transform.REDACT:
+                safe = pa.repeat(pa.scalar(REDACTED), len(values))
+            elif column.transform is Transform.TOKEN:
+                safe = tokens[column.name](values)
+            else:
+                raise InternalError(f"No reference table's column is treated by {column.transform.value}.")
+            whole = whole.set_column(names.index(column.name), column.name, safe)
+        pq.write_table(whole.take(order).cast(_bare(whole.schema)), target, compression="zstd")
         return
     came = schema(source)
-    fields = pa.schema([came.field(name) for name in names])
+    fields = _bare(pa.schema([came.field(name) for name in names]))
     with pq.ParquetWriter(target, fields, compression="zstd") as writer:
         for batch in batches(source, names):
             writer.write_batch(batch.cast(fields))

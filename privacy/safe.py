@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +16,8 @@ class Anonymized(Sealed):
     `privacy.anonymize`, or again from a checked handoff.
 
     release: its name, SQL-safe. digest: SHA-256 over the published set (table names and file digests). report: the
-    disclosure report as JSON. documents: what is kept beside the release, by file name.
+    disclosure report as JSON. documents: what is kept beside the release, by file name. memory: what the platform remembers of
+    it, by file name with its SHA-256.
     """
 
     contract_id: str
@@ -26,9 +27,10 @@ class Anonymized(Sealed):
     tables: Mapping[str, TableFile]
     report: Mapping[str, object]
     documents: Mapping[str, Path]
+    memory: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("tables", "report", "documents"):
+        for name in ("tables", "report", "documents", "memory"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 

@@ -16,5 +16,7 @@ lock dev.txt $upgrade pyproject.toml requirements/build.in --extra hall --extra 
 lock federated.txt $upgrade pyproject.toml requirements/build.in --extra federated -c requirements/constraints.in
 # pycanon pins a numpy that has no wheel for Python 3.13; the next one gives the same measures.
 lock oracle.txt $upgrade requirements/oracle.in --override requirements/oracle-override.in
+# anjana pins the same numpy, and a pycanon of its own; the data sets come in a package.
+lock peers.txt $upgrade requirements/peers.in --override requirements/oracle-override.in
 # The linter of data contracts asks for other versions than Airflow does.
 lock datacontract.txt $upgrade requirements/datacontract.in

@@ -1,6 +1,6 @@
 """Makes a virtual environment hold exactly one lock file, and Sluice itself; does nothing when it already does.
 
-Usage: python scripts/install.py VENV LOCK [--exact]   LOCK: hall, dev, oracle or datacontract
+Usage: python scripts/install.py VENV LOCK [--exact]   LOCK: hall, dev, oracle, peers or datacontract
 
 What the environment holds is written in VENV/sluice.json: digests of the lock and of pyproject.toml, and the folder
 it was made in (an environment's scripts name that folder, so a moved checkout makes it anew). The `dev` lock holds
@@ -29,7 +29,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 STILL_S = 2.5  # nobody looks at a still screen for longer
 WIDER = {"hall": "dev"}  # lock -> the lock that holds all of it
-WITHOUT_SLUICE = {"oracle", "datacontract"}
+WITHOUT_SLUICE = {"oracle", "peers", "datacontract"}
 
 
 class InstallError(Exception):
@@ -262,7 +262,7 @@ def install(venv: Path, lock: str, *, exact: bool) -> None:
 def main() -> int:
     options = argparse.ArgumentParser(description="Makes a virtual environment hold exactly one lock file.")
     options.add_argument("venv", type=Path)
-    options.add_argument("lock", choices=("hall", "dev", "oracle", "datacontract"))
+    options.add_argument("lock", choices=("hall", "dev", "oracle", "peers", "datacontract"))
     options.add_argument(
         "--exact", action="store_true", help="the environment must have this Python's version"
     )

@@ -28,6 +28,7 @@ from contracts.life.state import ContractState, Standing
 from core.ids import uuid_of
 from pipeline.agreements.standing import Stands, standings
 from pipeline.home import Home
+from pipeline.memory import forget
 
 UNSIGNED = "unsigned"
 _OVER = (Standing.EXPIRED, Standing.TERMINATED, Standing.SUPERSEDED)
@@ -208,6 +209,7 @@ def _delete(stands: list[Stands], published: Iterable[Release], contract_id: str
         if release.withheld.deleted and told is not None:
             continue
         tables = home.catalog.delete(release.release)
+        forget(release.release, home)
         made = duty.kept.made if duty.kept is not None else None
         home.ledger.append(
             _of_release(

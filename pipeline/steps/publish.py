@@ -15,6 +15,7 @@ from core.progress import Progress, silent
 from core.proof import Window
 from pipeline.handoff import Handoff, tables_from_json
 from pipeline.home import Home
+from pipeline.memory import keep, publishing
 from pipeline.overlap import refuse_overlap
 from pipeline.runs import Run
 from pipeline.steps.opened import opened
@@ -84,11 +85,16 @@ def _publish(
         tables=tables_from_json(state["tables"], run.folder),
         report=state["report"],
         documents={name: run.folder / path for name, path in state["documents"].items()},
+        memory={name: (run.folder / path, digest) for name, (path, digest) in state["memory"].items()},
     )
     progress("stage")
-    with home.catalog.publishing(contract):
+    with (
+        publishing(contract, safe.release, state["live"], Window.from_json(state["window"]), home),
+        home.catalog.publishing(contract),
+    ):
         refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
         staged = home.catalog.stage(safe, contract)
+        keep({name: path for name, (path, _) in safe.memory.items()}, staged.release, home)
         receipt = record(
             EventKind.RELEASE_STAGED,
             contract,
@@ -100,6 +106,7 @@ def _publish(
                 "digest": staged.digest,
                 "tables": {t.name: {"sha256": t.sha256, "rows": t.rows} for t in safe.tables.values()},
                 "documents": {name: file_digest(path) for name, path in safe.documents.items()},
+                "memory": {name: digest for name, (_, digest) in safe.memory.items()},
                 "window": bounds(state["window"]),
             },
         )

@@ -19,10 +19,11 @@ What a recipient could try, and why it fails:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from contracts.protection import CellPlan, Level, Measure
 from core.errors import PrivacyError
@@ -50,6 +51,17 @@ class CellCounts:
     rungs: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Who stands behind what. levels: (levels, columns) the values that atoms are told apart by, as text; segments: their names.
+    rows: for each atom and person `level`, `segment` (places in these), `person`, `said` (a number for all that the person adds
+    there) and `cell` (-1: none)."""
+
+    levels: pa.Table
+    segments: pa.ChunkedArray
+    rows: pa.Table
+
+
 def columns_of(plan: CellPlan) -> tuple[str, ...]:
     """The published columns, in order."""
     names = [SEGMENT]
@@ -66,6 +78,7 @@ def build_cells(
     persons: str,
     plan: CellPlan,
     k: int,
+    remember: Callable[[Pairs], None] | None = None,
     progress: Progress = silent,
 ) -> CellCounts:
     """Leaves the published cells in the table `cells` of `con`, with the columns of `columns_of`, ordered by their keys.
@@ -73,7 +86,7 @@ def build_cells(
     con: a connection on which `facts` is a relation of rows of persons; it is read three times and never copied. unit:
     SQL of whose a row is, without NULLs. persons: a relation that holds each value of `unit` once, as `spelt`, beside
     `person` (an integer: several spellings may be one person) and the person's `segment` (text). k: fewest persons of a
-    cell.
+    cell. remember: is told who stands behind what, where that is to be kept.
     """
     numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan)
     rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
@@ -84,6 +97,8 @@ def build_cells(
         "(SELECT count(*) FROM chosen), (SELECT coalesce(min(n), 0) FROM chosen), "
         "(SELECT coalesce(sum(facts), 0) FROM summed)",
     )
+    if remember is not None:
+        remember(_pairs(con, numbered, plan=plan))
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
     for table in ("levels", "people", "pairs", "atoms", "left_over", "placed", "chosen", "summed"):
         con.execute(f"DROP TABLE {table}")
@@ -350,6 +365,31 @@ def _aggregate(
     )
 
 
+def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan) -> Pairs:
+    """Who stands behind each atom, and what each adds to its cell."""
+    values = [f"a{i}" for i in range(max(1, len(_level_columns(plan))))]
+    # MD5 says the same in every version of the engine; what it is taken of are exact sums.
+    adds = ["count(*)"]
+    for i, measure in enumerate(plan.measures):
+        if measure.aggregate == "countDistinct":
+            adds.append(f"coalesce(bit_xor(DISTINCT md5_number_lower(CAST(m{i} AS VARCHAR))), 0)")
+        elif measure.aggregate == "sum":
+            adds.append(f"coalesce(CAST({_exact(measure, f'm{i}')} AS VARCHAR), '')")
+    said = f"md5_number_lower(concat_ws(' ', {', '.join(adds)}))"
+    return Pairs(
+        levels=con.sql(
+            f"SELECT {', '.join(f'CAST({name} AS VARCHAR) AS {name}' for name in values)} FROM levels ORDER BY level"
+        ).to_arrow_table(),
+        segments=con.sql("SELECT DISTINCT seg, segment FROM people ORDER BY seg").to_arrow_table()["segment"],
+        rows=con.sql(
+            f"SELECT atom // {numbered.segments} AS level, atom % {numbered.segments} AS segment, person, said, "
+            "coalesce(cell, -1) AS cell FROM "
+            f"(SELECT atom, person, {said} AS said FROM {numbered.facts} GROUP BY atom, person) "
+            "LEFT JOIN placed USING (atom)"
+        ).to_arrow_table(),
+    )
+
+
 def _by_rung(expressions: Sequence[str], name: str) -> str:
     whens = " ".join(
         f"WHEN rung = {number} THEN {expression}" for number, expression in enumerate(expressions)
@@ -370,4 +410,11 @@ def _measure(measure: Measure, column: str) -> str:
         )
     if measure.decimals is None:
         return f"CAST(sum({column}) AS BIGINT)"
-    return f"CAST(sum(CAST({column} AS DECIMAL(38, {int(measure.decimals)}))) AS DOUBLE)"
+    return f"CAST({_exact(measure, column)} AS DOUBLE)"
+
+
+def _exact(measure: Measure, column: str) -> str:
+    """The SQL of a sum without rounding."""
+    if measure.decimals is None:
+        return f"sum({column})"
+    return f"sum(CAST({column} AS DECIMAL(38, {int(measure.decimals)})))"

@@ -36,12 +36,13 @@ from privacy.facts.pseudonyms import Named, named
 from privacy.facts.relink import Relinked, relinked
 from privacy.facts.rowrisk import RowRisk
 from privacy.facts.source import Facts, read_facts
-from privacy.facts.treated import Tokens, treated
+from privacy.facts.treated import treated
 from privacy.facts.unicity import unicity
 from privacy.subjects.attach import Column as Given
 from privacy.subjects.attach import attach, by_row
+from privacy.subjects.columns import pseudonym_key
 from privacy.subjects.order import Order, by_labels
-from privacy.subjects.table import pseudonym_key
+from privacy.transforms.tokens import Tokens
 
 _NAMES = (Transform.PSEUDONYM, Transform.TOKEN)  # what stands there is known to nobody outside
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 import pyarrow as pa
 
@@ -17,8 +15,7 @@ from privacy.subjects.encode import Encoder, recoded
 from privacy.transforms.coding import clamped, redacted, rounded
 from privacy.transforms.dates import shift_days
 from privacy.transforms.noise import noised
-
-Tokens = Mapping[str, Callable[[pa.Array], pa.Array]]  # by column, what makes tokens of its values
+from privacy.transforms.tokens import Tokens
 
 
 def treated(column: Column, coded: Coded, unit: Named, *, shift_key: bytes, tokens: Tokens) -> Coded:

@@ -8,13 +8,14 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchies.calendar import first_days, ordinals, part_names
 from privacy.hierarchies.labels import Named, day_namer
-from privacy.hierarchies.leaves import Codes, Leaves, Places, Step, found
-from privacy.hierarchies.natural import calendar_step
+from privacy.hierarchies.leaves import Codes, Floats, Leaves, Places, Step, found
+from privacy.hierarchies.natural import calendar_step, runs_of_days
 from privacy.hierarchies.values import days, is_day
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -66,6 +67,15 @@ class Dates(Leaves):
             _date(self.keys[first]), _date(self.keys[last])
         )
         return Named(named.label, max(covers, named.covers))
+
+    def runs(self, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
+        """What `run` says of each."""
+        covers = self.between(first, last)
+        if self.parts[0] != "day":
+            ends = (self.names.take(pa.array(each)) for each in (first, last))
+            return pc.binary_join_element_wise(*ends, ".."), covers
+        names, shares = runs_of_days(self.keys, first, last)
+        return names, np.maximum(covers, shares)
 
     def steps(self) -> Iterator[Step]:
         """The coarser parts."""

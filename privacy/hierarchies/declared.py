@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchies.labels import Named
-from privacy.hierarchies.leaves import Codes, Leaves, Step, numbered, placed
+from privacy.hierarchies.leaves import Codes, Floats, Leaves, Step, numbered, placed
 from privacy.hierarchies.values import is_day, is_number, places, readable
 
 Node = tuple[str, int, int]
@@ -65,12 +66,12 @@ class Declared(Leaves):
         return placed(values, self.names)
 
     def run(self, first: int, last: int) -> Named:
-        """Named by the node of this very run, else by the fewest nodes and leaves, else by its ends."""
-        exact = [name for name, low, high in self.nodes if (low, high) == (first, last)]
-        parts = exact[:1] or (
-            self._cover(first, last) if self.nodes else ["..".join(self._texts([first, last]))]
-        )
-        return Named(" | ".join(parts), float(self.between(first, last)))
+        """Named by the fewest nodes and leaves that make it up, else by its ends."""
+        return Named(self._label(first, last), float(self.between(first, last)))
+
+    def runs(self, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
+        labels = [self._label(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        return pa.array(labels, pa.string()), self.between(first, last)
 
     def steps(self) -> Iterator[Step]:
         """Of a tree by height: a leaf stands at its highest ancestor whose height is at most the level, so that a short
@@ -87,7 +88,7 @@ class Declared(Leaves):
             while width < len(self.names):
                 groups, first, last = numbered(np.arange(len(self.names)) // width)
                 names = [
-                    self.run(a, b).label if a < b else self._texts([a])[0]
+                    self.run(a, b).label if a < b else self._texts[a]
                     for a, b in zip(first.tolist(), last.tolist(), strict=True)
                 ]
                 yield Step(groups=groups, names=names, shares=self.between(first, last))
@@ -95,7 +96,7 @@ class Declared(Leaves):
 
     def _cut(self, nodes: Sequence[Node]) -> Step:
         """The level of the outermost of these nodes; leaves under none of them stay as they are."""
-        owner, names, until = np.arange(len(self.names)), self._texts(), -1
+        owner, names, until = np.arange(len(self.names)), self._texts.copy(), -1
         for name, begin, end in nodes:
             if begin > until:
                 owner[begin : end + 1], names[begin], until = begin, name, end
@@ -103,24 +104,30 @@ class Declared(Leaves):
         named = [names[at] for at in first.tolist()]
         return Step(groups=groups, names=named, shares=self.between(first, last))
 
-    def _cover(self, first: int, last: int) -> list[str]:
-        """The fewest nodes and leaves that make up the run, in order (largest node that fits at each place)."""
+    def _label(self, first: int, last: int) -> str:
+        if not self.nodes:
+            return f"{self._texts[first]}..{self._texts[last]}"
         parts, at = [], first
-        while at <= last:
-            fitting = [node for node in self.nodes if node[1] == at and node[2] <= last]
-            if fitting:
-                name, _, high = max(fitting, key=lambda node: node[2])
-                parts.append(name)
-                at = high + 1
-            else:
-                parts += self._texts([at])
-                at += 1
-        return parts
+        while at <= last:  # the widest node that fits at each place
+            high, name = next(each for each in self._begin[at] if each[0] <= last)
+            parts.append(name)
+            at = high + 1
+        return " | ".join(parts)
 
-    def _texts(self, at: list[int] | None = None) -> list[str]:
-        return list(
-            map(str, readable(self.names if at is None else self.names.take(pa.array(at, pa.int64()))))
-        )
+    @cached_property
+    def _texts(self) -> list[str]:
+        """(n,) what each leaf is called."""
+        return list(map(str, readable(self.names)))
+
+    @cached_property
+    def _begin(self) -> list[list[tuple[int, str]]]:
+        """(n,) what begins at each leaf, widest first: last leaf and name. The leaf itself stands last."""
+        found: list[list[tuple[int, str]]] = [[] for _ in range(len(self.names))]
+        for name, first, last in self.nodes:
+            found[first].append((last, name))
+        for at, text in enumerate(self._texts):
+            found[at].append((at, text))
+        return found
 
 
 def _heights(nodes: Sequence[Node]) -> list[int]:

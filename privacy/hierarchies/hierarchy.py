@@ -18,7 +18,7 @@ from privacy.hierarchies.dates import Dates
 from privacy.hierarchies.declared import Declared
 from privacy.hierarchies.intervals import Intervals
 from privacy.hierarchies.labels import Named
-from privacy.hierarchies.leaves import Leaves
+from privacy.hierarchies.leaves import Codes, Leaves
 from privacy.hierarchies.natural import Natural
 from privacy.hierarchies.prefixes import Prefixes
 from privacy.hierarchies.values import finite, plain, readable
@@ -168,21 +168,39 @@ class Hierarchy:
     ) -> tuple[pa.Array, npt.NDArray[np.float64]]:
         """What `named` says of many runs: (runs,) labels and what they cover."""
         top = np.where(self.nullable & (last == len(self) - 1) & (first < last), last - 1, last)
-        wide = np.flatnonzero((first < top) & ~((first == 0) & (last == len(self) - 1)))
-        names, covers = self.grouped.runs(first[wide], top[wide])
-        others = np.setdiff1d(np.arange(len(first)), wide)
-        alone = [self.named(a, b) for a, b in zip(first[others].tolist(), last[others].tolist(), strict=True)]
-        with_missing = pa.array(top[wide] != last[wide])
-        names = pc.if_else(with_missing, pc.binary_join_element_wise(names, MISSING, " | "), names)
+        single = first == last
+        wide = (first < top) & ~((first == 0) & (last == len(self) - 1))
         place = np.empty(len(first), np.int64)
-        place[wide] = np.arange(len(wide))
-        place[others] = len(wide) + np.arange(len(others))
         losses = np.empty(len(first), np.float64)
-        own = self.ends[last[wide]] - self.positions[first[wide]]
-        losses[wide] = np.maximum(own, covers * self.whole)
-        losses[others] = [each.covers for each in alone]
-        every = pa.concat_arrays([names, pa.array([each.label for each in alone], pa.string())])
-        return every.take(pa.array(place)), losses
+        names: list[pa.Array] = []
+        known = 0
+        for chosen, named in ((single, self._singles), (wide, self._wide), (~(single | wide), self._others)):
+            at = np.flatnonzero(chosen)
+            told, losses[at] = named(first[at], last[at])
+            names.append(told)
+            place[at] = known + np.arange(len(at))
+            known += len(at)
+        return pa.concat_arrays(names).take(pa.array(place)), losses
+
+    def _singles(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """Runs of one leaf."""
+        texts = readable(self.leaves.take(pa.array(first)))
+        names = pa.array([MISSING if text is None else str(text) for text in texts], pa.string())
+        return names, self.ends[last] - self.positions[first]
+
+    def _wide(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """Runs of some leaves beside NULL's, which may be among them."""
+        missing = self.nullable & (last == len(self) - 1)
+        names, covers = self.grouped.runs(first, last - missing)
+        if missing.any():
+            names = pc.if_else(pa.array(missing), pc.binary_join_element_wise(names, MISSING, " | "), names)
+        return names, np.maximum(self.ends[last] - self.positions[first], covers * self.whole)
+
+    def _others(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """The run of all leaves, and one leaf with NULL's."""
+        named = [self.named(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        covers = np.array([each.covers for each in named], np.float64)
+        return pa.array([each.label for each in named], pa.string()), covers
 
 
 def _distinct(values: pa.Array, counts: npt.NDArray[np.int64] | None) -> tuple[pa.Array, npt.NDArray[Any]]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchies.grid import Grid
-from privacy.hierarchies.labels import Named, number_namer
-from privacy.hierarchies.leaves import Codes, Leaves, Step, found, numbered
+from privacy.hierarchies.labels import Named, number_namer, written
+from privacy.hierarchies.leaves import Codes, Floats, Leaves, Step, found, numbered
 from privacy.hierarchies.values import is_number
 
 
@@ -65,6 +66,17 @@ class Intervals(Leaves):
             low, high = self.grids[0].edges(a, b)
             return number_namer(bottom, top, whole=self.grids[0].whole)(low, high)
         return Named(self.grids[0].name(a, b), float(self.between(first, last)))
+
+    def runs(self, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
+        """What `run` says of each."""
+        if self.single:
+            return super().runs(first, last)
+        edges = [self.grids[0].edges(key, key) for key in map(int, self.keys)]
+        ends = (
+            pa.array([written(edge[side]) for edge in edges], pa.string()).take(pa.array(at))
+            for side, at in ((0, first), (1, last))
+        )
+        return pc.binary_join_element_wise(*ends, ".."), self.between(first, last)
 
     def steps(self) -> Iterator[Step]:
         """The wider widths."""

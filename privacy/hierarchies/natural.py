@@ -111,10 +111,8 @@ class Integers(Numbers):
         step = _STEPS[np.maximum(np.searchsorted(2 * _STEPS, high - low, side="right") - 1, 0)]
         low, high = low // step * step, -(-high // step) * step
         covers = (np.minimum(high, values[-1]) - np.maximum(low, values[0])) / (values[-1] - values[0])
-        ends, of_run = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
-        texts = [pa.array(np.ascontiguousarray(ends[:, side])).cast(pa.string()) for side in (0, 1)]
-        labels = pc.binary_join_element_wise(*texts, "..")
-        return labels.take(pa.array(of_run.ravel())), covers
+        texts = (pa.array(ends).cast(pa.string()) for ends in (low, high))
+        return pc.binary_join_element_wise(*texts, ".."), covers
 
 
 class Days(Natural):
@@ -126,27 +124,7 @@ class Days(Natural):
 
     def runs(self, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
         """By months, from two years on by years; moments of one day by it."""
-        at = np.maximum.accumulate(days(self.names))
-        low, high = at[first], at[last]
-        names = np.empty(len(first), object)
-        begin, end = low.copy(), high.copy()
-        wide = high - low >= _YEARS_FROM
-        for part, chosen in (
-            ("day", np.flatnonzero(low == high)),
-            ("month", np.flatnonzero((low < high) & ~wide)),
-            ("year", np.flatnonzero(wide)),
-        ):
-            if not len(chosen):
-                continue
-            one, other = ordinals(low[chosen], part), ordinals(high[chosen], part)
-            begin[chosen], end[chosen] = first_days(one, part), first_days(other + 1, part) - 1
-            parts = np.unique(np.concatenate([one, other]))
-            told = np.array(part_names(parts, part), object)
-            left, right = told[np.searchsorted(parts, one)], told[np.searchsorted(parts, other)]
-            names[chosen] = np.where(one == other, left, left + ".." + right)
-        whole = at[-1] - at[0] if len(at) else 0
-        covers = np.minimum(end, at[-1:]) - np.maximum(begin, at[:1])
-        return pa.array(names, pa.string()), np.clip(covers / max(1, whole), 0.0, 1.0)
+        return runs_of_days(np.maximum.accumulate(days(self.names)), first, last)
 
     def steps(self) -> Iterator[Step]:
         """Parts of the calendar."""
@@ -169,18 +147,20 @@ class Texts(Natural):
         values = self.names.to_pylist()
         shared = self._shared(values)
         lengths = _least(shared, first, last)
-        names = np.empty(len(first), object)
+        names, number = list[str](), np.empty(len(first), np.int64)
         covers = np.empty(len(first), np.float64)
-        for length in np.unique(lengths).tolist():
+        for length in np.flatnonzero(np.bincount(lengths)).tolist():
             chosen = np.flatnonzero(lengths == length)
             group = np.append(0, np.cumsum(shared < length))
-            here, of_run = np.unique(group[first[chosen]], return_inverse=True)
+            used = np.bincount(group[first[chosen]], minlength=group[-1] + 1) > 0
+            here = np.flatnonzero(used)
+            of_run = (np.cumsum(used) - 1)[group[first[chosen]]]
             begin = np.searchsorted(group, here)
-            told = np.array([f"{values[at][:length]}*" for at in begin.tolist()], object)
-            names[chosen] = told[of_run]
+            number[chosen] = len(names) + of_run
+            names += [f"{values[at][:length]}*" for at in begin.tolist()]
             sizes = np.searchsorted(group, here, side="right") - begin
             covers[chosen] = ((sizes - 1) / max(1, len(values) - 1))[of_run]
-        return pa.array(names, pa.string()), covers
+        return pa.array(names, pa.string()).take(pa.array(number)), covers
 
     @staticmethod
     def _shared(values: list[str]) -> npt.NDArray[np.int64]:
@@ -208,6 +188,35 @@ class Texts(Natural):
             yield Step(groups=groups, names=names, shares=self.between(first, last))
 
 
+def runs_of_days(at: Places, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
+    """What `labels.day_namer` says of each of many runs. at: (n,) the day of each leaf, never falling."""
+    width = at[last] - at[first]
+    begin, end, place = (np.empty(len(first), np.int64) for _ in range(3))
+    names = [pa.array([], pa.string())]
+    known = 0
+    for part, chosen in (
+        ("day", np.flatnonzero(width == 0)),
+        ("month", np.flatnonzero((width > 0) & (width < _YEARS_FROM))),
+        ("year", np.flatnonzero(width >= _YEARS_FROM)),
+    ):
+        if not len(chosen):
+            continue
+        numbers = ordinals(at, part)
+        of_leaf, heads, _ = numbered(numbers)
+        numbers = numbers[heads]
+        one, other = of_leaf[first[chosen]], of_leaf[last[chosen]]
+        begin[chosen] = first_days(numbers, part)[one]
+        end[chosen] = (first_days(numbers + 1, part) - 1)[other]
+        texts = pa.array(part_names(numbers, part), pa.string())
+        left, right = texts.take(pa.array(one)), texts.take(pa.array(other))
+        names.append(pc.if_else(pa.array(one == other), left, pc.binary_join_element_wise(left, right, "..")))
+        place[chosen] = known + np.arange(len(chosen))
+        known += len(chosen)
+    whole = at[-1] - at[0] if len(at) else 0
+    covers = np.minimum(end, at[-1:]) - np.maximum(begin, at[:1])
+    return pa.concat_arrays(names).take(pa.array(place)), np.clip(covers / max(1, whole), 0.0, 1.0)
+
+
 def _one(leaves: Leaves, first: int, last: int) -> Named:
     labels, covers = leaves.runs(np.array([first], np.int32), np.array([last], np.int32))
     return Named(labels[0].as_py(), float(covers[0]))
@@ -221,7 +230,7 @@ def _least(numbers: npt.NDArray[np.int64], first: Codes, last: Codes) -> npt.NDA
         table.append(np.minimum(half[: len(half) - 2 ** (len(table) - 1)], half[2 ** (len(table) - 1) :]))
     power = np.frexp((last - first).astype(np.float64))[1] - 1
     least = np.empty(len(first), np.int64)
-    for each in np.unique(power).tolist():
+    for each in np.flatnonzero(np.bincount(power)).tolist():
         chosen = np.flatnonzero(power == each)
         ends = last[chosen] - 2**each
         least[chosen] = np.minimum(table[each][first[chosen]], table[each][ends])

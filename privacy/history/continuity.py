@@ -8,7 +8,8 @@ A reader keeps every version, and where pseudonyms last sees who stands where in
 - what stays of a class still keeps k and the models. Else the whole class goes on as it was, as if nothing had changed;
 - newcomers are shown as whole new classes, among themselves.
 
-By that the difference between any two versions, not only neighbours, is a union of sets that each keep k and the models.
+By that the difference between any two versions is a union of sets that each keep k and the models. Who left and comes back is
+held together with those who left as well, by `intersection.bounds` over all versions that are live.
 Source: m-invariance, Xiao and Tao 2007: a person's class has the same signature of sensitive values in every release.
 """
 
@@ -73,11 +74,15 @@ def continued(
     *,
     k: int,
     asked: Sequence[Asked],
+    candidates: npt.NDArray[np.int32] | None = None,
+    fewest: int | None = None,
 ) -> Continued:
     """What of an earlier release goes on.
 
     before: its tuples as published; class_of: (n,) the class of each; status: (n,) what became of each one's person, the
     same for all tuples of a person. asked: the models, those of them that hold a set by itself are asked of what vanishes.
+    candidates: (n,) sets within the classes, of persons whom no other live release tells apart either; each goes on, or goes,
+    whole or in parts of at least `fewest` (k).
     """
     count = int(class_of.max(initial=-1)) + 1
     alone = [each for each in asked if each.rule in (DISTINCT, ENTROPY)]
@@ -90,14 +95,25 @@ def continued(
             kept |= judged(before.taken(at), class_of[at], count, k=k, asked=rules, everyone=before)
         return np.asarray(kept, np.bool_)
 
+    def whole(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """(classes,) whether no set of candidates loses some of its persons, but fewer than `fewest`."""
+        if candidates is None:
+            return np.ones(count, np.bool_)
+        sets = int(candidates.max(initial=-1)) + 1
+        having = np.bincount(candidates, weights=before.heads * chosen, minlength=sets)
+        torn = np.zeros(count, np.bool_)
+        torn[class_of[((having > 0) & (having < (fewest or k)))[candidates]]] = True
+        return ~torn
+
     left, changed = status == Status.LEFT, status == Status.CHANGED
-    left_may, changed_may = keeps(left, alone), keeps(changed, alone)
+    left_may = keeps(left, alone) & whole(left)
+    changed_may = keeps(changed, alone) & whole(changed)
     shows_left, shows_changed = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     open_classes = np.ones(count, np.bool_)
     for with_left, with_changed in ((True, True), (True, False), (False, True)):
         allowed = open_classes & (left_may if with_left else True) & (changed_may if with_changed else True)
         gone = (left & with_left) | (changed & with_changed)
-        allowed &= keeps(~gone, asked)
+        allowed &= keeps(~gone, asked) & whole(~gone)
         shows_left |= allowed & with_left
         shows_changed |= allowed & with_changed
         open_classes &= ~allowed

@@ -80,6 +80,14 @@ def bounds(persons: Keys, live: Sequence[Live], *, k: int) -> Bounds:
     return Bounds(within, blocks, parted[group[at]] & known[at])
 
 
+def candidates(persons: Keys, live: Sequence[Live]) -> npt.NDArray[np.int32]:
+    """(n,) the number of the set of persons whom no live release tells apart, for each of `persons` (n,)."""
+    seen = _classes_of(persons, live)
+    if not seen:
+        return np.zeros(len(persons), np.int32)
+    return distinct(packed(seen, [int(each.max(initial=-1)) + 1 for each in seen]))[0]
+
+
 def intersected(releases: Sequence[Live], *, k: int) -> Intersected:
     """Whom the releases single out together. k: fewest candidates that everyone is to have."""
     if not releases:

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from privacy.measures.boxes import blocks, could_be, group_of, members, persons_in
+from privacy.measures.boxes import blocks, could_be, group_of, persons_between, persons_in
 from privacy.measures.interval import attack, wilson
 from privacy.measures.world import World
 from privacy.report.parts import Attack, Rate
+from privacy.search.sorting import members
 
 ATTEMPTS = 2000
 # Linkage looks at most groups for each attempt, since a half of the columns fits many: as many attempts as that allows.
@@ -66,20 +67,17 @@ class _Index:
     world: World
     order: Ints
     bounds: npt.NDArray[np.int64]
-    block_low: Ints
-    block_high: Ints
+    boxes: tuple[Ints, Ints, Ints, Ints]
     published: npt.NDArray[np.int64]  # (n,) running count of the persons who are published
 
     @classmethod
     def of(cls, world: World) -> _Index:
         order, bounds = members(world.group, len(world.sizes))
-        block_low, block_high = blocks(world.low, world.high)
         return cls(
             world=world,
             order=order,
             bounds=bounds,
-            block_low=block_low,
-            block_high=block_high,
+            boxes=blocks(world.low, world.high),
             published=np.cumsum(np.where(world.group >= 0, world.heads, 0), dtype=np.int64),
         )
 
@@ -109,8 +107,7 @@ class _Index:
             self.bounds,
             world.low,
             world.high,
-            self.block_low,
-            self.block_high,
+            *self.boxes,
         )
         return wilson(int((found == 1).sum()), len(found))
 
@@ -145,19 +142,36 @@ def _univariate(index: _Index, draw: Draw, attempts: int) -> Attack:
     starts: list[npt.NDArray[np.int64]] = []
     ends: list[npt.NDArray[np.int64]] = []
     for j in range(len(world.columns)):
-        cuts = np.unique(np.concatenate([world.low[:, j], world.high[:, j] + 1])).astype(np.int64)
+        marks = np.zeros(world.cardinalities[j] + 1, np.bool_)  # where a label begins, or the next one could
+        marks[world.low[:, j]] = marks[world.high[:, j] + 1] = True
+        cuts = np.flatnonzero(marks)
         columns.append(np.full(len(cuts) - 1, j))
         starts.append(cuts[:-1])
         ends.append(cuts[1:] - 1)
     chosen = draw.permutation(sum(map(len, starts)))[:attempts]
     column, start, end = (np.concatenate(each)[chosen] for each in (columns, starts, ends))
-    at = np.arange(len(column))
-    low, high = _everything(world, len(column))
-    low[at, column], high[at, column] = start, end
-    main = index.isolated(low, high)
+    # As wide a stretch at a place that owes nothing to the release.
+    room = np.array(world.cardinalities)[column] - (end - start)
+    other = np.floor(draw.random(len(column)) * room).astype(np.int64)
     return attack(
-        "singling-out.univariate", main=main, baseline=index.isolated(*_elsewhere(world, draw, low, high))
+        "singling-out.univariate",
+        main=_alone(world, column, start, end),
+        baseline=_alone(world, column, other, other + end - start),
     )
+
+
+def _alone(
+    world: World, column: npt.NDArray[np.int64], start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> Rate:
+    """How many of the stretches of a column's leaves hold exactly one person of the original."""
+    units = world.units if world.units is not None else np.empty(0, np.int32)
+    found = np.zeros(len(column), np.int8)
+    for j in np.flatnonzero(np.bincount(column, minlength=len(world.columns))).tolist():
+        at = np.flatnonzero(column == j)
+        found[at] = persons_between(
+            j, start[at], end[at], world.leaves, world.cardinalities[j], world.rows, units
+        )
+    return wilson(int((found == 1).sum()), len(found))
 
 
 def _multivariate(index: _Index, draw: Draw, attempts: int) -> Attack:
@@ -218,28 +232,32 @@ def _linkage(index: _Index, draw: Draw, attempts: int, drawn: int) -> Attack:
     half = np.argsort(draw.random((len(target), d)), axis=1) < d // 2
     leaves = world.leaves[target].astype(np.int32)
     other = np.roll(leaves, int(draw.integers(1, max(2, len(leaves)))), axis=0)  # nobody's own
+    # Both at once: what costs is to find out which groups hold a leaf.
+    fitting = could_be(
+        np.concatenate([leaves, leaves]),
+        np.concatenate([leaves, other]),
+        np.concatenate([half, half]),
+        world.low,
+        world.high,
+        world.sizes,
+    )
     return attack(
         "linkage",
-        main=_linked(index, draw, leaves, leaves, half, drawn),
-        baseline=_linked(index, draw, leaves, other, half, drawn),
+        main=_linked(draw, fitting[: len(target)], drawn),
+        baseline=_linked(draw, fitting[len(target) :], drawn),
     )
 
 
-def _linked(
-    index: _Index, draw: Draw, one: Ints, other: Ints, half: npt.NDArray[np.bool_], drawn: int
-) -> Rate:
+def _linked(draw: Draw, fitting: npt.NDArray[np.int64], drawn: int) -> Rate:
     """How often `drawn` rows that fit the first half and as many that fit the second have a row in common. (All, where fewer fit.)
 
-    The rows needn't be drawn one by one: how many of the first draw fit both halves, and whether the second draw meets one
-    of those, are hypergeometric.
+    fitting: see `could_be`. The rows needn't be drawn one by one: how many of the first draw fit both halves, and whether
+    the second draw meets one of those, are hypergeometric.
     """
-    world = index.world
-    first, second, both = could_be(
-        one, other, half, world.low, world.high, world.sizes, index.block_low, index.block_high
-    ).T
+    first, second, both = fitting.T
     marked = draw.hypergeometric(both, first - both, np.minimum(first, drawn))
     hits = draw.hypergeometric(marked, second - marked, np.minimum(second, drawn))
-    return wilson(int((hits > 0).sum()), len(one))
+    return wilson(int((hits > 0).sum()), len(fitting))
 
 
 def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack | None:
@@ -251,7 +269,7 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
         return None
     # One place further on, so that those without a value can be counted and then left out.
     everyone = int(np.argmax(np.bincount(secret + 1, weights=world.rows)[1:]))
-    main = _commonest(world, column, world.group[target], everyone) == secret[target]
+    main = _commonest(index, column, world.group[target], everyone) == secret[target]
     baseline = secret[target] == everyone
     control = None
     # Nobody is left out of most releases, and then there's nothing to look for.
@@ -259,8 +277,8 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
     out = target[:0] if everybody else index.targets(draw, attempts, index.having(column, published=False))
     if len(out) >= _CONTROL:
         leaves = world.leaves[out].astype(np.int32)
-        fits = group_of(leaves, world.low, world.high, world.sizes, index.block_low, index.block_high)
-        right = _commonest(world, column, fits, everyone) == secret[out]
+        fits = group_of(leaves, world.low, world.high, world.sizes, *index.boxes)
+        right = _commonest(index, column, fits, everyone) == secret[out]
         control = wilson(int(right.sum()), len(out))
     return attack(
         "inference",
@@ -271,17 +289,19 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
     )
 
 
-def _commonest(world: World, column: int, group: npt.NDArray[Any], everyone: int) -> npt.NDArray[np.int64]:
+def _commonest(index: _Index, column: int, group: npt.NDArray[Any], everyone: int) -> npt.NDArray[np.int64]:
     """The sensitive value that most rows of each group show (the first of those that tie), `everyone` for group -1."""
+    world = index.world
     asked, of_group = np.unique(group, return_inverse=True)
-    place = np.full(len(world.sizes) + 1, -1, np.int64)  # the last place is that of group -1
-    place[asked] = np.arange(len(asked))
-    place[-1] = -1
-    at = np.flatnonzero((place[world.group] >= 0) & (world.sensitive[:, column] >= 0))
+    known = asked >= 0
+    first, sizes = index.bounds[asked[known]], np.diff(index.bounds)[asked[known]]
+    place = np.repeat(np.flatnonzero(known), sizes)
+    # The tuples of all groups asked for, group by group.
+    at = index.order[np.arange(len(place)) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)]
+    there = world.sensitive[at, column] >= 0
+    place, at = place[there], at[there]
     values = int(world.sensitive[:, column].max(initial=0)) + 1
-    pairs, pair = np.unique(
-        place[world.group[at]] * values + world.sensitive[at, column], return_inverse=True
-    )
+    pairs, pair = np.unique(place * values + world.sensitive[at, column], return_inverse=True)
     rows = np.bincount(pair, weights=world.rows[at], minlength=len(pairs))
     guess = np.full(len(asked), everyone, np.int64)
     # The commonest comes last, and of those that tie the first value, so that it stays.

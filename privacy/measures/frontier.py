@@ -15,7 +15,7 @@ from privacy.search.mondrian import Parts, partition
 from privacy.search.tuples import Tuples
 
 KS = (2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
-_MOST = 50_000  # tuples
+_MOST = 20_000  # tuples
 
 
 def frontier(

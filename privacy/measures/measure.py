@@ -15,6 +15,7 @@ from privacy.measures.utility import utility
 from privacy.measures.world import world_of
 from privacy.models.rules import Asked
 from privacy.report.parts import Measures
+from privacy.search.tuples import Tuples
 from privacy.subjects.classes import Classes
 from privacy.subjects.cube import Cube
 
@@ -42,6 +43,12 @@ def measured_on(
         before=risk(before, threshold=1 / terms.k),
         after=risk(written, threshold=1 / terms.k),
         utility=utility(world, k=terms.k, ncp_by_column=ncp_by_column),
-        frontier=frontier(cube.tuples, asked, seed=seed),
+        frontier=frontier(_shown(cube, classes), asked, seed=seed),
         attacks=attacks(world, k=terms.k, seed=seed),
     )
+
+
+def _shown(cube: Cube, classes: Classes) -> Tuples:
+    """The tuples of who is published: what another k would lose mustn't tell of who isn't."""
+    shown = classes.of_tuple >= 0
+    return cube.tuples if shown.all() else cube.tuples.taken(np.flatnonzero(shown))

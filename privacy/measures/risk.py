@@ -18,7 +18,7 @@ import numpy.typing as npt
 from core.errors import PrivacyError
 from privacy.report.parts import Risk
 from privacy.subjects.cube import Cube
-from privacy.subjects.grouping import distinct, packed
+from privacy.subjects.grouping import distinct, multiplicities, packed
 
 # 1/3 and the float nearest to it are no two risks: a class of exactly k is at the threshold, not above it.
 _ROUNDING = 1e-12
@@ -66,9 +66,7 @@ def sizes_before(cube: Cube) -> npt.NDArray[np.int64]:
     tuples = cube.tuples
     words = packed(list(tuples.codes.T), [len(each) for each in cube.hierarchies.values()])
     if len(words) == 1 and tuples.units is None and cube.tuple_of_row is None:
-        ordered = np.sort(words[0])  # a row a tuple: sorting is cheaper than looking each up
-        ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else ordered
-        return np.diff(ends, prepend=-1).astype(np.int64)
+        return multiplicities(words)  # a row a tuple
     leaves, first = distinct(words or [np.zeros(len(tuples.weights), np.int64)])
     if tuples.units is None:
         return np.bincount(leaves, weights=tuples.heads, minlength=len(first)).astype(np.int64)

@@ -14,24 +14,25 @@ import numpy.typing as npt
 
 from privacy.measures.world import World
 from privacy.report.parts import Utility
+from privacy.search.tuples import tally
 
 
 def utility(world: World, *, k: int, ncp_by_column: Mapping[str, float]) -> Utility:
     """What the published table keeps of the one that came. ncp_by_column: as measured on the labels, 0..1 each."""
-    rows = np.bincount(world.group + 1, weights=world.rows, minlength=len(world.sizes) + 1).astype(np.int64)
-    lost, published = int(rows[0]), rows[1:]
+    published: npt.NDArray[np.int64] = tally(world.group, world.rows, len(world.sizes))
+    lost = int(world.rows.sum(dtype=np.int64) - published.sum())
     cost = discernibility(published, suppressed=lost)
     persons = int(world.sizes.sum())
     return Utility(
         ncp=float(np.mean(list(ncp_by_column.values()))) if ncp_by_column else 0.0,
         ncp_by_column=dict(ncp_by_column),
         discernibility=cost,
-        discernibility_share=cost / int(rows.sum()) ** 2 if rows.sum() else 0.0,
+        discernibility_share=cost / (lost + int(published.sum())) ** 2 if lost or published.sum() else 0.0,
         average_class=average_class(world.sizes, k=k),
         suppressed=1 - persons / world.persons if world.persons else 0.0,
         shift_by_column={
             name: shift(
-                np.bincount(world.leaves[:, j], weights=world.rows, minlength=world.cardinalities[j]),
+                tally(world.leaves[:, j], world.rows, world.cardinalities[j]),
                 world.low[:, j],
                 world.high[:, j],
                 published,

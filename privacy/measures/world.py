@@ -94,9 +94,13 @@ def _groups(classes: Classes) -> tuple[Ints, int]:
 
 def _runs(cube: Cube, classes: Classes, of_class: Ints, groups: int) -> tuple[Ints, Ints]:
     """The leaves between which each group's labels lie, two (groups, d) arrays."""
+    cardinalities = [len(each) for each in cube.hierarchies.values()]
     class_low, class_high = corners(cube.tuples.codes, classes.of_tuple, len(classes.persons))
     low, high = (np.empty((groups, len(classes.labels)), np.int32) for _ in range(2))
     for j, label in enumerate(classes.labels):
         lowest, highest = outermost(class_low[:, j], class_high[:, j], label.of_class, len(label.names))
+        # A class of whom nobody is in the source as published: its label may stand for anything.
+        nobodys = highest < 0
+        lowest[nobodys], highest[nobodys] = 0, cardinalities[j] - 1
         low[of_class, j], high[of_class, j] = lowest[label.of_class], highest[label.of_class]
     return low, high

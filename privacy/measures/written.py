@@ -5,7 +5,8 @@ One pass over the file, batch by batch: rows are grouped by what they show, pers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,26 @@ import pyarrow.parquet as pq
 from core.parquet import batches
 from core.proof import TableFile
 from privacy.measures.classes import ClassSizes
+from privacy.search.sorting import alike, members
 from privacy.search.tuples import Tuples
-from privacy.subjects.cube import in_order
+from privacy.subjects.cube import in_order, sorted_values
 from privacy.subjects.encode import Encoder, recoded
 from privacy.subjects.grouping import distinct, packed
+
+_FEW = 1 << 20  # combinations of sensitive values that are counted by a place for each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """The classes of a written table. sizes: over persons. tuples, part: its rows grouped by class, person and sensitive
-    values, and the class of each, for the models. l: fewest distinct values of a sensitive column in a class, by column."""
+    values, and the class of each, for the models. persons: (classes,) of each. labels: (classes, columns) codes of what each
+    shows, in the order of the values, where they were asked for."""
 
     sizes: ClassSizes
     tuples: Tuples
     part: npt.NDArray[np.int32]
     persons: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int32] | None = None
 
 
 def shown(
@@ -40,8 +46,13 @@ def shown(
     sensitive: Sequence[str],
     *,
     unit_of_row: npt.NDArray[np.int32] | None,
+    orders: Mapping[str, Sequence[str]] | None = None,
+    labelled: bool = False,
 ) -> Shown:
-    """The classes that a reader of the file sees. unit_of_row: (rows,) whose each row is, None: each is a person's."""
+    """The classes that a reader of the file sees. unit_of_row: (rows,) whose each row is, None: each is a person's.
+
+    orders: the order of a sensitive column's values, where that isn't their own. labelled: whether to say what classes show.
+    """
     names = [*quasi_identifiers, *sensitive]
     encoders = {name: Encoder() for name in names}
     for batch in batches(file, names, encoded=names) if names else ():
@@ -50,17 +61,27 @@ def shown(
     coded, sizes, secret = [], [], []
     for name in quasi_identifiers:
         values, codes = encoders.pop(name).finish()
+        if labelled:
+            values, codes = sorted_values(values, codes)
         coded.append(codes)
         sizes.append(len(values))
     for name in sensitive:
         values, codes = encoders.pop(name).finish()
-        secret.append(recoded(codes, in_order(values), missing=-1))
+        secret.append(recoded(codes, in_order(values, (orders or {}).get(name, ())), missing=-1))
     part, count = _classes(coded, sizes, file.rows)
+    labels = _labels(coded, sizes, part, count) if labelled else None
     keys, key_sizes = [part, *secret], [count, *(int(each.max(initial=-1)) + 1 for each in secret)]
     if unit_of_row is not None:
         keys.append(unit_of_row)
         key_sizes.append(int(unit_of_row.max(initial=-1)) + 1)
-    row, weights = _grouped(packed(keys, key_sizes))
+    order, bounds = members(part, count)
+    secret_sizes = key_sizes[1 : 1 + len(secret)]
+    values = packed(secret, secret_sizes)
+    if unit_of_row is None and math.prod(size + 1 for size in secret_sizes) <= _FEW:
+        value = values[0] if values else np.zeros(len(part), np.int64)
+        row, weights = alike(order, bounds, value, int(value.max(initial=0)) + 1)
+    else:
+        row, weights = _grouped(packed(keys, key_sizes))
     tuples = Tuples(
         codes=np.empty((len(row), 0), np.uint16),
         positions=(),
@@ -70,12 +91,12 @@ def shown(
         else np.empty((len(row), 0), np.int32),
         units=unit_of_row[row] if unit_of_row is not None else None,
     )
-    persons = np.bincount(part, minlength=count).astype(np.int64)
+    persons = np.diff(bounds)[:count]
     if unit_of_row is not None:
         # Counted from (class, person) pairs, not from the cube's marks: a person in two classes counts in both.
         at, _ = _grouped(packed([part, unit_of_row], [count, key_sizes[-1]]))
         persons = np.bincount(part[at], minlength=count).astype(np.int64)
-    units = file.rows if unit_of_row is None else len(np.unique(unit_of_row))
+    units = file.rows if unit_of_row is None else int(np.count_nonzero(np.bincount(unit_of_row)))
     return Shown(
         sizes=ClassSizes(
             classes=count,
@@ -86,7 +107,21 @@ def shown(
         tuples=tuples,
         part=part[row],
         persons=persons,
+        labels=labels,
     )
+
+
+def _labels(
+    coded: Sequence[npt.NDArray[Any]], sizes: Sequence[int], part: npt.NDArray[np.int32], count: int
+) -> npt.NDArray[np.int32]:
+    """What each class shows, (classes, columns): codes, a missing value after all others."""
+    member = np.zeros(count, np.int64)
+    member[part] = np.arange(len(part))
+    labels = np.empty((count, len(coded)), np.int32)
+    for place, (codes, size) in enumerate(zip(coded, sizes, strict=True)):
+        labels[:, place] = codes[member]
+        labels[labels[:, place] < 0, place] = size
+    return labels
 
 
 def _classes(

@@ -107,12 +107,13 @@ class Unicity:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """All that is measured on a subject table beside its `SubjectRisk`."""
+    """All that is measured on a subject table beside its `SubjectRisk`. Of a file that is looked at as it is nobody knows what
+    it was before: before, utility and frontier are None then."""
 
-    before: Risk
+    before: Risk | None
     after: Risk
-    utility: Utility
-    frontier: Frontier
+    utility: Utility | None
+    frontier: Frontier | None
     attacks: tuple[Attack, ...]
 
 
@@ -122,3 +123,49 @@ class Level:
 
     reached: int
     asked: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit of a contract, by the contract's name for it, and what a file reaches. column: the sensitive column that it's
+    about, if any. reached: the strictest value that the file keeps; entropyL and t to two and three decimals."""
+
+    name: str
+    column: str | None
+    asked: float
+    reached: float
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A column that seems to hold personal data of a kind that the contract doesn't declare, in so much of its values (0..1)."""
+
+    column: str
+    kind: str
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessed:
+    """A file that was measured as it is. file: its name. counted_by: the column that tells whose a row is, or None: each row
+    counts as a person.
+
+    shown: columns that make a class, or that are known points. missing: columns that a release would have. held_back: in the
+    file, though the contract keeps them back. undeclared: unknown to the contract, and counted in no risk.
+    """
+
+    file: str
+    counted_by: str | None
+    shown: tuple[str, ...]
+    missing: tuple[str, ...]
+    held_back: tuple[str, ...]
+    undeclared: tuple[str, ...]
+    personal: tuple[Suspect, ...]
+    limits: tuple[Limit, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the file keeps every limit and holds nothing but what the contract lets out."""
+        beside = self.held_back or self.undeclared or self.personal
+        return not beside and all(limit.kept for limit in self.limits)

@@ -1,131 +1,156 @@
 """The pictures of a disclosure report as SVG that stands inside a page: text as text, no script, nothing from elsewhere.
 
-Only this module and `privacy.report.page` load Altair and vl-convert: together they take half a second to import, and
-commands count milliseconds.
+Only this module loads Altair and vl-convert: together they take half a second to import, and commands count milliseconds.
+
+A picture is drawn once for all languages. What it draws are numbers and places for texts; texts are put into the finished
+picture, so that no name ever reaches the drawing libraries. Keys to colours stand under the picture, as the page's own text.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 WIDTH = 300  # of the plot; with its axis a picture still fits a telephone
 _FONT = "system-ui, sans-serif"  # the page's own stack takes over, see `privacy.report.style`
 _INK, _PALE, _WARM, _LINE = "#1f5f8b", "#b9c7d1", "#c2571a", "#8a949b"
+_TABLES = ("#1b9e77", "#d95f02", "#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d", "#666666")  # "dark2"
 _ROW = 34  # height of one bar's row
 _ROOM = 145  # for a name beside it, in pixels: 22 letters or 12 Han characters
+_PLACE = 0xE000  # the first of the private characters that hold a text's place
+_PLACES = re.compile("[\ue000-\uf8ff]")
+
+Row = tuple[str, str, float]  # what, which of the series, value
+Interval = tuple[str, str, float, float, float]  # what, which of the series, rate, low, high
+Draw = TypeVar("Draw", bound=Callable[..., str])
 
 
-def bars(
-    rows: Sequence[tuple[str, str, float]],
-    *,
-    series: tuple[str, str],
-    alt_text: str,
-    limit: float | None = None,
-) -> str:
-    """Pairs of bars from 0 to 1. rows: (what, which of the two series, value). limit: a line across all."""
-    names = _short(each for each, _, _ in rows)
-    values = [{"what": names[what], "which": which, "value": value} for what, which, value in rows]
-    what = list(names.values())
-    scale = (
-        alt.Scale(domain=[0, 1]) if max((v for *_, v in rows), default=0) > 0.5 else alt.Scale(domainMin=0)
-    )
-    chart: Any = (
-        alt.Chart(_inline(values))
-        .mark_bar()
-        .encode(
-            x=alt.X("value:Q", title=None, scale=scale, axis=alt.Axis(format="~%", tickCount=4)),
-            y=alt.Y("what:N", title=None, sort=what, axis=_names()),
-            yOffset=alt.YOffset("which:N", sort=list(series)),
-            color=alt.Color(
-                "which:N",
-                scale=alt.Scale(domain=list(series), range=[_PALE, _INK]),
-                legend=_legend(),
-            ),
-        )
-    )
-    if limit is not None:
-        chart = chart + _rule(limit, "x")
-    return _svg(chart.properties(width=WIDTH - 110, height=max(60, _ROW * len(what))), alt_text)
+def _unchecked(draw: Draw) -> Draw:
+    """Without Altair's check of each part of a chart: it takes a third of the time, and Vega-Lite refuses what is wrong."""
+    unchecked: Draw = debug_mode(False)(draw)
+    return unchecked
+
+
+def bars(rows: Sequence[Row], *, series: Sequence[str], alt_text: str, limit: float | None = None) -> str:
+    """Bars from 0 to 1, one or two for each name. rows: (what, which of the series, value). limit: a line across all."""
+    names = _short(what for what, _, _ in rows)
+    places = {what: number for number, what in enumerate(names)}
+    drawn = _bars(tuple((places[what], series.index(which), value) for what, which, value in rows), len(series), limit)  # fmt: skip
+    colours = (_PALE, _INK)[-len(series) :]
+    return _said(drawn, list(names.values()), alt_text) + _keys(series, colours)
 
 
 def curve(points: Sequence[tuple[int, float]], *, chosen: int | None, x: str, y: str, alt_text: str) -> str:
     """Loss against k on a logarithmic scale. chosen: the k that the contract has, as a line."""
-    values = [{"k": k, "loss": loss} for k, loss in points]
-    base = alt.Chart(_inline(values)).encode(
-        x=alt.X(
-            "k:Q",
-            title=x,
-            scale=alt.Scale(type="log", nice=False),
-            axis=alt.Axis(values=[2, 5, 10, 20, 50, 100]),
-        ),
-        y=alt.Y("loss:Q", title=y, scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~%", tickCount=5)),
-    )
-    chart: Any = base.mark_line(color=_INK) + base.mark_point(color=_INK, filled=True, size=36)
-    if chosen is not None and points and points[0][0] <= chosen <= points[-1][0]:
-        chart = chart + _rule(chosen, "x")
-    return _svg(chart.properties(width=WIDTH, height=190), alt_text)
+    return _said(_curve(tuple(points), chosen), [x, y], alt_text)
 
 
 def unicity(tables: Mapping[str, Sequence[float]], *, limit: float, x: str, y: str, alt_text: str) -> str:
     """Share of units that so many known points single out, a line for each table."""
-    names = _short(tables)
-    values = [
-        {"table": names[name], "points": number, "share": share}
-        for name, shares in tables.items()
-        for number, share in enumerate(shares, start=1)
-    ]
-    base = alt.Chart(_inline(values)).encode(
-        x=alt.X("points:O", title=x, axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("share:Q", title=y, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="~%", tickCount=5)),
-        color=alt.Color(
-            "table:N", scale=alt.Scale(scheme="dark2"), legend=_legend() if len(tables) > 1 else None
+    drawn = _unicity(tuple(tuple(shares) for shares in tables.values()), limit)
+    keys = _keys(list(tables), [_TABLES[n % len(_TABLES)] for n in range(len(tables))])
+    return _said(drawn, [x, y], alt_text) + (keys if len(tables) > 1 else "")
+
+
+def intervals(rows: Sequence[Interval], *, series: Sequence[str], alt_text: str) -> str:
+    """Rates as points with their intervals, 0 to 1. rows: (what, which of the series, rate, low, high)."""
+    names = _short(row[0] for row in rows)
+    places = {what: number for number, what in enumerate(names)}
+    drawn = _intervals(tuple((places[what], series.index(which), *numbers) for what, which, *numbers in rows), len(series))  # fmt: skip
+    return _said(drawn, list(names.values()), alt_text) + _keys(series, (_LINE, _WARM))
+
+
+@lru_cache(maxsize=8)
+@_unchecked
+def _bars(rows: tuple[tuple[int, int, float], ...], series: int, limit: float | None) -> str:
+    large = max((value for *_, value in rows), default=0) > 0.5
+    scale = {"domain": [0, 1]} if large else {"domainMin": 0}
+    chart: Any = (
+        alt.Chart(_inline({"what": _place(what), "which": which, "value": value} for what, which, value in rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", title=None, scale=alt.Scale(**scale), axis=_shares(None if large else 4)),
+            y=_named(rows),
+            yOffset=alt.YOffset("which:O"),
+            color=_coloured("which:O", (_PALE, _INK)[-series:]),
+        )
+    )  # fmt: skip
+    if limit is not None:
+        chart = chart + _rule(limit, "x")
+    return _svg(chart, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
+
+
+@lru_cache(maxsize=8)
+@_unchecked
+def _curve(points: tuple[tuple[int, float], ...], chosen: int | None) -> str:
+    base = alt.Chart(_inline({"k": k, "loss": loss} for k, loss in points)).encode(
+        x=alt.X(
+            "k:Q",
+            title=_place(0),
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(values=[2, 5, 10, 20, 50, 100]),
         ),
+        y=alt.Y("loss:Q", title=_place(1), scale=alt.Scale(domainMin=0), axis=_shares(5)),
+    )
+    chart: Any = base.mark_line(color=_INK) + base.mark_point(color=_INK, filled=True, size=36)
+    if chosen is not None and points and points[0][0] <= chosen <= points[-1][0]:
+        chart = chart + _rule(chosen, "x")
+    return _svg(chart, width=WIDTH, height=190)
+
+
+@lru_cache(maxsize=8)
+@_unchecked
+def _unicity(tables: tuple[tuple[float, ...], ...], limit: float) -> str:
+    base = alt.Chart(
+        _inline(
+            {"table": table, "points": points, "share": share}
+            for table, shares in enumerate(tables)
+            for points, share in enumerate(shares, start=1)
+        )
+    ).encode(
+        x=alt.X("points:O", title=_place(0), axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("share:Q", title=_place(1), scale=alt.Scale(domain=[0, 1]), axis=_shares(5)),
+        color=_coloured("table:O", [_TABLES[n % len(_TABLES)] for n in range(len(tables))]),
     )
     chart: Any = base.mark_line() + base.mark_point(filled=True, size=36) + _rule(limit, "y")
-    return _svg(chart.properties(width=WIDTH, height=190), alt_text)
+    return _svg(chart, width=WIDTH, height=190)
 
 
-def intervals(
-    rows: Sequence[tuple[str, str, float, float, float]], *, series: tuple[str, str], alt_text: str
-) -> str:
-    """Rates as points with their intervals, 0 to 1. rows: (what, which of the two series, rate, low, high)."""
-    names = _short(row[0] for row in rows)
-    values = [
-        dict(zip(("what", "which", "rate", "low", "high"), (names[row[0]], *row[1:]), strict=True))
-        for row in rows
-    ]
-    what = list(names.values())
-    base = alt.Chart(_inline(values)).encode(
-        y=alt.Y("what:N", title=None, sort=what, axis=_names()),
-        yOffset=alt.YOffset("which:N", sort=list(series)),
-        color=alt.Color(
-            "which:N", scale=alt.Scale(domain=list(series), range=[_LINE, _WARM]), legend=_legend()
-        ),
+@lru_cache(maxsize=8)
+@_unchecked
+def _intervals(rows: tuple[tuple[int, int, float, float, float], ...], series: int) -> str:
+    fields = ("which", "rate", "low", "high")
+    base = alt.Chart(
+        _inline({"what": _place(row[0]), **dict(zip(fields, row[1:], strict=True))} for row in rows)
+    ).encode(
+        y=_named(rows), yOffset=alt.YOffset("which:O"), color=_coloured("which:O", (_LINE, _WARM)[:series])
     )
-    axis = alt.Axis(format="~%", tickCount=4)
     scale = alt.Scale(domain=[0, 1])
     chart: Any = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=None, scale=scale, axis=axis), x2=alt.X2("high:Q")
+        x=alt.X("low:Q", title=None, scale=scale, axis=_shares()), x2=alt.X2("high:Q")
     ) + base.mark_point(filled=True, size=50, opacity=1).encode(x=alt.X("rate:Q", scale=scale))
-    return _svg(chart.properties(width=WIDTH - 110, height=max(60, _ROW * len(what))), alt_text)
+    return _svg(chart, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
 
 
-def _inline(values: list[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=values)
+def _inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=list(values))
+
+
+def _place(number: int) -> str:
+    """What stands in a drawing for a text until that is known."""
+    return chr(_PLACE + number)
 
 
 def _short(names: Iterable[str]) -> dict[str, str]:
-    """Each name as it's written in a picture: cut where there's no room for it, and no two the same.
-
-    Vega's own cut goes through the middle of a sign beyond the first 65,536, as rare Han characters are, and fails.
-    """
+    """Each name as it's written in a picture: cut where there's no room for it, and no two the same."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         room: float = _ROOM
@@ -142,13 +167,21 @@ def _short(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _names() -> alt.Axis:
+def _named(rows: Sequence[tuple[Any, ...]]) -> alt.Y:
     # A fixed room for names, wider than the names as drawn: a reader's font may be wider than that of whoever draws.
-    return alt.Axis(minExtent=155, maxExtent=155, labelLimit=0, ticks=False, domain=False)
+    axis = alt.Axis(minExtent=155, maxExtent=155, labelPadding=6, ticks=False, domain=False)
+    return alt.Y("what:N", title=None, sort=[_place(what) for what in sorted({row[0] for row in rows})], axis=axis)  # fmt: skip
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(title=None, orient="top", labelLimit=0, columns=2)
+def _shares(ticks: int | None = None) -> alt.Axis:
+    """About so many ticks; None: nothing, half and all."""
+    return alt.Axis(format="~%", tickCount=ticks) if ticks else alt.Axis(format="~%", values=[0, 0.5, 1])
+
+
+def _coloured(field: str, colours: Sequence[str]) -> alt.Color:
+    return alt.Color(
+        field, scale=alt.Scale(domain=list(range(len(colours))), range=list(colours)), legend=None
+    )
 
 
 def _rule(at: float, channel: str) -> Any:
@@ -160,18 +193,32 @@ def _rule(at: float, channel: str) -> Any:
     )
 
 
-def _svg(chart: Any, alt_text: str) -> str:
-    """The picture. Its own English descriptions are left out: `alt_text` says in the page's language what it shows."""
+def _svg(chart: Any, *, width: int, height: int) -> str:
+    """The picture, with places for its texts. Its own English descriptions are left out; see `_said`."""
     spec = (
-        chart.configure(font=_FONT, aria=False, background="transparent")
+        chart.properties(width=width, height=height)
+        .configure(font=_FONT, aria=False, background="transparent")
         .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor="#e3e8eb")
-        .configure_legend(labelFontSize=12)
         .configure_view(stroke=None)
         .to_dict()
     )
-    drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
     assert size is not None  # every SVG of Vega has one
-    body = drawn[drawn.index(">") + 1 :]
     # Inside HTML an SVG needs no namespace, and so no address stands in the page.
-    return f'<svg role="img" aria-label="{escape(alt_text)}" viewBox="0 0 {size[1]} {size[2]}">{body}'
+    return f'viewBox="0 0 {size[1]} {size[2]}">{drawn[drawn.index(">") + 1 :]}'
+
+
+def _said(drawn: str, texts: Sequence[str], alt_text: str) -> str:
+    """A drawing with its texts. alt_text: says in the page's language what it shows."""
+    whole = _PLACES.sub(lambda found: escape(texts[ord(found[0]) - _PLACE]), drawn)
+    return f'<svg role="img" aria-label="{escape(alt_text)}" {whole}'
+
+
+def _keys(texts: Sequence[str], colours: Sequence[str]) -> str:
+    """Which colour is what."""
+    each = (
+        f'<span><i style="background:{colour}"></i>{escape(text)}</span>'
+        for text, colour in zip(texts, colours, strict=True)
+    )
+    return f'<div class="keys">{"".join(each)}</div>'

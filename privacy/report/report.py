@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from privacy.facts.cells import CellCounts
 from privacy.facts.rowrisk import RowRisk
-from privacy.report.parts import Level, Measures, Unicity
+from privacy.report.parts import Assessed, Level, Measures, Unicity
 
 DISCLOSURE = "disclosure.json"  # its file name beside a release
 PAGE = "disclosure.html"  # the same for people, made by `privacy.report.page`
@@ -21,6 +21,7 @@ class SubjectRisk:
     ncp: normalised certainty penalty, 0 nothing lost to 1 everything. ncp_by_column: the same for each quasi-identifier.
     risk_largest, risk_mean: prosecutor risk, 1 / class size, its largest and its mean over persons (classes / persons).
     unique_before, unique_after: share of persons whose quasi-identifiers nobody else shares.
+    What a file that is looked at as it is can't tell is None.
     """
 
     table: str
@@ -30,15 +31,35 @@ class SubjectRisk:
     k: int
     l: int | None  # noqa: E741 (the literature's name)
     mean_class: float
-    suppressed_units: int
-    suppressed_rows: int
-    ncp: float
+    suppressed_units: int | None
+    suppressed_rows: int | None
+    ncp: float | None
     ncp_by_column: Mapping[str, float]
     risk_largest: float
     risk_mean: float
-    unique_before: float
+    unique_before: float | None
     unique_after: float
     segments: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What a reader of all live releases of the same persons can tell; all counts are persons but `live`, which are releases
+    before this one.
+
+    persons: in any of them; exposed: with fewer than `k` candidates in all of them together; smallest: the fewest candidates
+    of anyone. again: shown as in the release before; held: of those, who left the source or changed there and can't be
+    shown so yet; waiting: who are new in the source and too few to be shown yet.
+    """
+
+    live: int = 0
+    persons: int = 0
+    exposed: int = 0
+    smallest: int = 0
+    k: int = 0
+    again: int = 0
+    held: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +68,9 @@ class DisclosureReport:
 
     k_limit, l_limit, max_suppressed: the contract's. subjects: None when no table has rows of persons. cells: by fact table.
     rows: published rows by table. measures: what else is measured on the subject table, None without one. unicity: by table
-    of facts that go out as rows; facts: all that is measured on these. level: None while nobody has asked for it.
+    of facts that go out as rows; facts: all that is measured on these. level: None while nobody has asked for it. assessed: None for a release;
+    else this is about a file, measured as if it were one. beside: what it tells together with the other live releases, None
+    where nobody keeps a history.
     """
 
     contract_id: str
@@ -62,6 +85,8 @@ class DisclosureReport:
     unicity: Mapping[str, Unicity] = field(default_factory=dict)
     facts: Mapping[str, RowRisk] = field(default_factory=dict)
     level: Level | None = None
+    assessed: Assessed | None = None
+    beside: Beside | None = None
 
     @property
     def k_reached(self) -> int | None:

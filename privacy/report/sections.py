@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from privacy.report import pictures
+from privacy.report.file import assessed, limits_of_file
 from privacy.report.tongue import Tongue
 
 Report = Mapping[str, Any]
 _PROSECUTOR = ("prosecutor_largest", "prosecutor_mean", "prosecutor_over")
 _JOURNALIST = ("journalist_largest", "journalist_mean", "journalist_over")
+_BESIDE = ("persons", "smallest", "exposed", "again", "held", "waiting")
 _NOT = ("background", "releases", "collusion", "population", "insiders", "undeclared", "misuse")
 
 
 def verdict(report: Report, tongue: Tongue) -> str:
     """The contract's limits beside what was reached."""
     kept = {key: found for key, found in limits(report).items() if found is not None}
-    head = tongue.paragraph("verdict.good" if all(kept.values()) else "verdict.bad")
+    about = "verdict.file" if report.get("assessed") else "verdict"
+    head = tongue.paragraph(f"{about}.good" if all(kept.values()) else f"{about}.bad")
     tiles, subjects = [], report["subjects"]
     if report["k_reached"] is not None:
         asked = _asked(tongue, report["k_limit"])
@@ -34,14 +37,15 @@ def verdict(report: Report, tongue: Tongue) -> str:
                     "l", tongue.count(subjects["l"]), tongue.say("l.says", asked=asked), kept.get("l")
                 )
             )
-        says = tongue.say(
-            "suppressed.says",
-            count=tongue.count(subjects["suppressed_units"]),
-            asked=tongue.share(report["max_suppressed"]),
-        )
-        tiles.append(
-            tongue.tile("suppressed", tongue.share(_suppressed(subjects)), says, kept.get("suppressed"))
-        )
+        if subjects["suppressed_units"] is not None:
+            says = tongue.say(
+                "suppressed.says",
+                count=tongue.count(subjects["suppressed_units"]),
+                asked=tongue.share(report["max_suppressed"]),
+            )
+            tiles.append(
+                tongue.tile("suppressed", tongue.share(_suppressed(subjects)), says, kept.get("suppressed"))
+            )
     level = report.get("level")
     if level:
         says = (
@@ -60,11 +64,15 @@ def limits(report: Report) -> Mapping[str, bool | None]:
     found: dict[str, bool | None] = {
         "k": _least(report["k_reached"], report["k_limit"]),
         "l": _least(rows["l"], report["l_limit"]) if rows else None,
-        "suppressed": _suppressed(rows) <= report["max_suppressed"] if rows else None,
+        "suppressed": _suppressed(rows) <= report["max_suppressed"]
+        if rows and rows["suppressed_units"] is not None
+        else None,
         "level": _least(level["reached"], level["asked"]) if level else None,
     }
     for name, table in report.get("unicity", {}).items():
         found[f"unicity of {name}"] = table["shares"][table["points"] - 1] <= table["limit"]
+    if report.get("assessed"):
+        found |= limits_of_file(report["assessed"])
     return found
 
 
@@ -81,7 +89,8 @@ def contents(report: Report, tongue: Tongue) -> str:
             mean=f"{subjects['mean_class']:.1f}",
         )
     rows = [[tongue.name(name), tongue.count(count)] for name, count in report["rows"].items()]
-    return tongue.section("contents", said, tongue.table(["table", "rows"], rows))
+    head = "contents.file" if report.get("assessed") else "contents"
+    return tongue.section(head, said, tongue.table(["table", "rows"], rows))
 
 
 def risk(report: Report, tongue: Tongue) -> str:
@@ -89,21 +98,24 @@ def risk(report: Report, tongue: Tongue) -> str:
     measures = report.get("measures")
     if not measures:
         return _unmeasured(report, tongue, "risk")
-    before, after = measures["before"], measures["after"]
-    series = (tongue.plain("before"), tongue.plain("after"))
+    # Of a file that somebody else made nobody knows what it was before.
+    when = ("before", "after") if measures["before"] else ("after",)
+    after = measures["after"]
+    series = tuple(tongue.plain(each) for each in when)
+    parts = [measures[each] for each in when]
     names = (*_PROSECUTOR, *(_JOURNALIST if after["population"] else ()), "marketer")
     drawn = pictures.bars(
         [
             (tongue.plain(name), which, part[name])
             for name in names
-            for which, part in zip(series, (before, after), strict=True)
+            for which, part in zip(series, parts, strict=True)
         ],
         series=series,
         alt_text=tongue.plain("picture.risk"),
         limit=after["threshold"],
     )
     rows = [
-        [f"<b>{tongue.say(name)}</b>", tongue.share(before[name]), tongue.share(after[name])]
+        [f"<b>{tongue.say(name)}</b>", *(tongue.share(part[name]) for part in parts)]
         for name in (*_PROSECUTOR, *_JOURNALIST, "marketer")
     ]
     words = [
@@ -112,7 +124,7 @@ def risk(report: Report, tongue: Tongue) -> str:
             threshold=tongue.share(after["threshold"]),
             share=tongue.share(after["prosecutor_over"]),
         ),
-        tongue.table(["risk.measure", "before", "after"], rows),
+        tongue.table(["risk.measure", *when], rows),
     ]
     kinds = [
         "risk.prosecutor",
@@ -123,6 +135,7 @@ def risk(report: Report, tongue: Tongue) -> str:
     return tongue.section(
         "risk",
         tongue.paragraph("risk.says"),
+        *([tongue.paragraph("risk.when")] if measures["before"] else []),
         tongue.pair(drawn, "picture.risk", "".join(words)),
         *(tongue.paragraph(kind, small=True) for kind in kinds),
     )
@@ -131,7 +144,7 @@ def risk(report: Report, tongue: Tongue) -> str:
 def utility(report: Report, tongue: Tongue) -> str:
     """What is left."""
     measures = report.get("measures")
-    if not measures:
+    if not measures or not measures["utility"]:
         return _unmeasured(report, tongue, "utility")
     kept = measures["utility"]
     losses, shifts = kept["ncp_by_column"], kept["shift_by_column"]
@@ -169,7 +182,7 @@ def utility(report: Report, tongue: Tongue) -> str:
 def frontier(report: Report, tongue: Tongue) -> str:
     """Loss against k."""
     measures = report.get("measures")
-    if not measures or not measures["frontier"]["points"]:
+    if not measures or not measures["frontier"] or not measures["frontier"]["points"]:
         return _unmeasured(report, tongue, "frontier")
     found = measures["frontier"]
     drawn = pictures.curve(
@@ -258,8 +271,7 @@ def attacks(report: Report, tongue: Tongue) -> str:
     rows = [
         [
             f"<b>{_attack(each, tongue)}</b>",
-            tongue.count(each["main"]["attempts"]),
-            _rate(tongue, each["main"], "rate"),
+            _rate(tongue, each["main"], "rate", of=f"{each['main']['successes']}/{each['main']['attempts']}"),
             tongue.share(each["baseline"]["rate"]),
             *([tongue.share(each["control"]["rate"]) if each["control"] else ""] if control else []),
             _rate(tongue, each, "risk"),
@@ -282,9 +294,7 @@ def attacks(report: Report, tongue: Tongue) -> str:
         tongue.paragraph("attacks.says"),
         head,
         tongue.pair(drawn, "picture.attacks", f'<ul class="small">{says}</ul>'),
-        tongue.table(
-            ["attack", "attempts", "success", "baseline", *(["control"] if control else []), "added"], rows
-        ),
+        tongue.table(["attack", "success", "baseline", *(["control"] if control else []), "added"], rows),
     )
 
 
@@ -303,6 +313,19 @@ def cells(report: Report, tongue: Tongue) -> str:
     ]
     heads = ["table", "cells.count", "cells.smallest", "cells.suppressed"]
     return tongue.section("cells", tongue.paragraph("cells.says"), tongue.table(heads, rows))
+
+
+def beside(report: Report, tongue: Tongue) -> str:
+    """What is told together with the other live releases; nothing where nobody keeps a history, or there is no other."""
+    found = report.get("beside")
+    if not found or not found["live"]:
+        return ""
+    rows = [[tongue.say(f"beside.{name}"), tongue.count(found[name])] for name in _BESIDE]
+    return tongue.section(
+        "beside",
+        tongue.paragraph("beside.says", live=tongue.count(found["live"]), k=tongue.count(found["k"])),
+        tongue.table(["beside.who", "beside.count"], rows),
+    )
 
 
 def level(report: Report, tongue: Tongue) -> str:
@@ -330,7 +353,7 @@ def sources(report: Report, tongue: Tongue) -> str:
 
 
 SECTIONS: tuple[Callable[[Report, Tongue], str], ...] = (
-    verdict, contents, not_protected, risk, utility, frontier, unicity, attacks, cells, level, sources,
+    verdict, assessed, contents, not_protected, risk, utility, frontier, unicity, attacks, cells, beside, level, sources,
 )  # fmt: skip
 
 
@@ -358,13 +381,16 @@ def _attack_name(found: Mapping[str, Any], tongue: Tongue) -> str:
     return tongue.plain(found["kind"]).format(column=tongue.clean(column) if column is not None else "")
 
 
-def _rate(tongue: Tongue, found: Mapping[str, Any], name: str) -> str:
+def _rate(tongue: Tongue, found: Mapping[str, Any], name: str, *, of: str | None = None) -> str:
     low, high = tongue.share(found["low"]), tongue.share(found["high"])
-    return f"{tongue.share(found[name])} <i>({low}-{high})</i>"
+    counted = f" <i>{of}</i>" if of is not None else ""
+    return f"{tongue.share(found[name])}{counted} <i>({low}-{high})</i>"
 
 
 def _unmeasured(report: Report, tongue: Tongue, key: str) -> str:
     """Said where rows of persons are published and the measure is missing; where there are none there's nothing to say."""
+    if report.get("assessed"):  # what can't be told of a file isn't missed
+        return ""
     subjects = report["subjects"]
     published = subjects and subjects["units"]
     return tongue.section(key, tongue.paragraph("unmeasured")) if published or key == "levels" else ""

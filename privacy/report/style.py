@@ -31,6 +31,9 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:6px;p
 .bad{border-left-color:var(--bad)}.bad .said{color:var(--bad)}
 .pair{display:grid;grid-template-columns:minmax(0,400px) minmax(0,1fr);gap:24px;align-items:start}
 figure{margin:0}
+.keys{font-size:.85rem;margin:.2em 0 0}
+.keys span{display:inline-block;margin-right:1.2em}
+.keys i{display:inline-block;width:.8em;height:.8em;margin-right:.4em}
 figcaption{color:var(--soft);font-size:.88rem;margin-top:.3em}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.2em 0 .8em;overflow-wrap:normal}
@@ -46,6 +49,6 @@ td i{font-style:normal;color:var(--soft);display:inline-block}
 summary{cursor:pointer;color:var(--mark)}
 .small{color:var(--soft);font-size:.88rem}
 @media(max-width:720px){.pair{grid-template-columns:minmax(0,1fr)}section{padding:16px 14px}h1{font-size:1.4rem}
-th,td{padding-right:6px}table{font-size:.84rem}}
+th,td{padding-right:6px}table{font-size:.82rem}}
 @media print{body{background:#fff}.tongues{display:none}section{break-inside:avoid;border-color:#bbb}}
 """

@@ -34,6 +34,39 @@ WORDS: Mapping[str, Text] = {
         "本次发布未满足合同约定的限值，不得对外提供。",
         "This release breaks a limit of the contract. It must not be handed out.",
     ),
+    "verdict.file.good": Text(
+        "该文件满足合同约定的全部限值，且只含合同允许对外提供的列。请继续阅读“本次发布不能防范什么”。",
+        "This file keeps every limit that the contract sets, and holds nothing but what the contract lets out. Do read what it does not protect from.",
+    ),
+    "verdict.file.bad": Text(
+        "该文件不符合合同约定，不得按该合同对外提供。原因见下文的 ✗。",
+        "This file is not what the contract lets out. It must not be handed out under it; each ✗ below says why.",
+    ),
+    # A file that is no release.
+    "assessed": Text("测量了什么", "What was measured"),
+    "assessed.says": Text(
+        "文件 {file} 按其现状测量，如同就此发布；没有发布任何内容。每个值按原样看待，读起来相同的行为一个人群。",
+        "The file {file}, as it is, as if it were released; nothing was published. Each value counts as it stands, and rows that read alike are one group.",
+    ),
+    "assessed.unit": Text("按列 {unit} 计算人数。", "Persons are counted by the column {unit}."),
+    "assessed.rows": Text(
+        "文件没有说明哪些行属于同一个人，因此每行算作一个人。如果有人占多行，实际风险更高。",
+        "The file doesn’t say which rows are one person’s, so each row counts as a person. Where persons have several rows, the risk is higher.",
+    ),
+    "assessed.limit": Text("限值", "Limit"),
+    "asked": Text("要求", "Asked"),
+    "reached": Text("达到", "Reached"),
+    "limit.k": Text("最小人群（k）", "smallest group (k)"),
+    "limit.l": Text("敏感值多样性（l）", "diversity (l)"),
+    "limit.entropyL": Text("熵多样性（entropyL）", "effective number of values (entropyL)"),
+    "limit.t": Text("与总体分布的距离（t），至多", "distance from everyone’s values (t), at most"),
+    "limit.maxUnicity": Text("被锁定的人，至多", "persons singled out, at most"),
+    "limit.deidentificationLevel": Text("去标识化等级", "de-identification level"),
+    "assessed.shown": Text("计入风险的列", "columns that the risks are measured on"),
+    "assessed.held_back": Text("文件中有而合同不允许提供的列", "in the file, though the contract keeps them back"),
+    "assessed.undeclared": Text("合同未声明的列，未计入风险", "unknown to the contract, and counted in no risk"),
+    "assessed.personal": Text("疑似含有未声明个人信息的列", "seem to hold personal data that isn’t declared"),
+    "assessed.missing": Text("发布中会有而文件中没有的列", "a release would have them, the file doesn’t"),
     "k": Text("最小人群（k）", "Smallest group (k)"),
     "k.says": Text("每条公开内容背后至少有这么多人；合同要求 {asked}", "at least so many persons stand behind anything published; asked: {asked}"),
     "l": Text("敏感值多样性（l）", "Diversity (l)"),
@@ -45,6 +78,7 @@ WORDS: Mapping[str, Text] = {
     "level.says.none": Text("依据 GB/T 42460；合同未要求等级", "by GB/T 42460; the contract asks for none"),
     # What is in it.
     "contents": Text("发布了什么", "What is published"),
+    "contents.file": Text("文件里有什么", "What is in the file"),
     "table": Text("表", "Table"),
     "rows": Text("行数", "Rows"),
     "contents.persons": Text(
@@ -55,8 +89,12 @@ WORDS: Mapping[str, Text] = {
     # Risk.
     "risk": Text("被重新识别的风险", "The risk of being found again"),
     "risk.says": Text(
-        "如果有人知道某人的准标识符（如年龄、地区），他有多大可能在数据中认出这个人？“处理前”指未经处理的源数据，“处理后”指实际写出的文件。",
-        "Somebody knows a person’s quasi-identifiers, such as age and district: how likely is it that he picks the right row? “Before” is the source as it came, “after” the file as it was written.",
+        "如果有人知道某人的准标识符（如年龄、地区），他有多大可能在数据中认出这个人？",
+        "Somebody knows a person’s quasi-identifiers, such as age and district: how likely is it that he picks the right row?",
+    ),
+    "risk.when": Text(
+        "“处理前”指未经处理的源数据，“处理后”指实际写出的文件。",
+        "“Before” is the source as it came, “after” the file as it was written.",
     ),
     "before": Text("处理前", "before"),
     "after": Text("处理后", "after"),
@@ -68,7 +106,7 @@ WORDS: Mapping[str, Text] = {
     "journalist_mean": Text("记者：平均", "journalist, mean"),
     "journalist_over": Text("记者：超阈值", "journalist, over"),
     "marketer": Text("营销者", "marketer"),
-    "risk.threshold": Text("阈值为 {threshold}（虚线）：处理后有 {share} 的人风险超过它。", "The threshold is {threshold} (dashed): after treatment {share} of the persons are over it."),
+    "risk.threshold": Text("阈值为 {threshold}（虚线）：在所提供的数据中，{share} 的人风险超过它。", "The threshold is {threshold} (dashed): in what goes out, {share} of the persons are over it."),
     "risk.prosecutor": Text(
         "检察官：攻击者寻找一个特定的人，并且知道此人在数据中。风险等于 1 除以此人所在人群的人数。",
         "Prosecutor: looks for one particular person and knows that he is in the data. The risk is one over the size of that person’s group.",
@@ -128,7 +166,6 @@ WORDS: Mapping[str, Text] = {
         "These attacks were really run on this release. “Success” is how often they worked, “baseline” how often the same guess works without the release; the risk is what share of the guesses that fail without it succeed with it. In brackets: 95 % confidence interval.",
     ),
     "attack": Text("攻击", "Attack"),
-    "attempts": Text("次数", "Attempts"),
     "success": Text("成功率", "success"),
     "baseline": Text("基准", "baseline"),
     "control": Text("对照", "Control"),
@@ -175,6 +212,20 @@ WORDS: Mapping[str, Text] = {
     "cells.count": Text("单元格", "Cells"),
     "cells.smallest": Text("最小人数", "Fewest persons"),
     "cells.suppressed": Text("未公开的事实", "Facts suppressed"),
+    # Beside other releases.
+    "beside": Text("与其他有效发布放在一起", "Together with other live releases"),
+    "beside.says": Text(
+        "同一批人还有 {live} 份其他有效发布。下表说明把它们全部放在一起阅读的人能知道什么；候选人少于 {k} 的人即为暴露。",
+        "There are {live} other live releases of the same persons. This is what somebody can tell who reads all of them; with fewer than {k} candidates a person counts as exposed.",
+    ),
+    "beside.who": Text("指标", "Measure"),
+    "beside.count": Text("人数", "Persons"),
+    "beside.persons": Text("出现在任何一份中的人", "in any of them"),
+    "beside.smallest": Text("任何人最少的候选人数", "fewest candidates of anyone"),
+    "beside.exposed": Text("暴露的人", "exposed"),
+    "beside.again": Text("与上一份发布中相同的人", "shown as in the release before"),
+    "beside.held": Text("已离开或有变化、但暂时不能如此显示的人", "left or changed, and can’t be shown so yet"),
+    "beside.waiting": Text("新加入、但人数太少还不能显示的人", "new, and too few to be shown yet"),
     # Level.
     "levels": Text("去标识化等级的含义", "What the level means"),
     "level.1": Text("1 级：数据能直接识别个人。", "Level 1: the data names persons."),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 Ints = npt.NDArray[np.int32]
 Codes = npt.NDArray[np.int32]
@@ -86,15 +87,22 @@ class Tuples:
         have a value at all."""
         if column in self._everyone:
             return self._everyone[column]
-        there = self.sensitive[:, column] >= 0
         values = int(self.sensitive[:, column].max(initial=-1)) + 1
-        counts = np.bincount(
-            self.sensitive[there, column], weights=self.counted[there, column], minlength=values
-        )
+        counts = tally(self.sensitive[:, column], self.counted[:, column], values)
         persons = self.persons
         known = float(self.known[:, column].sum(dtype=np.int64) / persons) if persons else 0.0
         self._everyone[column] = counts / max(1.0, counts.sum()), known
         return self._everyone[column]
+
+
+@njit(cache=True, nogil=True)
+def tally(codes, weights, count):
+    """The weight of each code from 0 on, (count,) int64; codes of -1 don't count."""
+    total = np.zeros(count, np.int64)
+    for i in range(len(codes)):
+        if codes[i] >= 0:
+            total[codes[i]] += weights[i]
+    return total
 
 
 def _first(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

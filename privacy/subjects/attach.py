@@ -28,24 +28,31 @@ Column = Callable[[npt.NDArray[np.int32], int, int], pa.Array]
 def safe_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A plain Parquet file for rows that are safe. Each row group's dictionaries hold what its rows show and no more:
     they're made here, by `compact`. No schema of Arrow's is kept beside the file's own."""
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        use_dictionary=[field.name for field in schema if _is_text(field.type)],
-        dictionary_pagesize_limit=1 << 30,
-        store_schema=False,
-    ) as writer:
+    with (
+        pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=[field.name for field in schema if _is_text(field.type)],
+            dictionary_pagesize_limit=1 << 30,
+            write_batch_size=ROW_GROUP_ROWS,  # statistics are made for each batch, by looking at all of its dictionary
+            store_schema=False,
+        ) as writer
+    ):
         yield writer
 
 
-def compact(codes: npt.NDArray[Any], values: pa.Array) -> pa.DictionaryArray:
-    """Codes, -1 for NULL, as a dictionary array of the values that occur."""
+def compact(
+    codes: npt.NDArray[Any], values: pa.Array, rows: npt.NDArray[np.int64] | None = None
+) -> pa.DictionaryArray:
+    """Codes, -1 for NULL, as a dictionary array of the values that occur. rows: how many each code stands for, 1 if None."""
     used = np.zeros(len(values) + 1, np.bool_)
     used[codes] = True  # -1 marks the last place, which is NULL's
-    place = np.cumsum(used, dtype=np.int32) - 1
+    place = (np.cumsum(used, dtype=np.int32) - 1)[codes]
     missing = codes < 0
-    indices = pa.array(place[codes], pa.int32(), mask=missing if missing.any() else None)
+    if rows is not None:
+        place, missing = np.repeat(place, rows), np.repeat(missing, rows)
+    indices = pa.array(place, pa.int32(), mask=missing if used[-1] else None)
     return pa.DictionaryArray.from_arrays(indices, values.take(pa.array(np.flatnonzero(used[:-1]))))
 
 
@@ -75,7 +82,7 @@ def by_group(order: Order, of_class: npt.NDArray[np.int32], names: pa.Array) -> 
         first = int(np.searchsorted(order.bounds, start, side="right")) - 1
         last = int(np.searchsorted(order.bounds, end, side="left"))
         cuts = np.clip(order.bounds[first : last + 1], start, end)
-        return compact(np.repeat(of_group[first:last], np.diff(cuts)), names)
+        return compact(of_group[first:last], names, np.diff(cuts))
 
     return pa.dictionary(pa.int32(), names.type), give
 

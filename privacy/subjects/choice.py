@@ -16,7 +16,7 @@ from privacy.models.rules import Asked
 from privacy.search.judge import judged
 from privacy.search.lattice import full_domain, lattice_nodes
 from privacy.search.mondrian import partition
-from privacy.search.tuples import Tuples
+from privacy.search.tuples import Tuples, tally
 from privacy.subjects.naming import Labels, labels_of, level_labels
 
 # Beyond these the full-domain search isn't tried beside the other: it takes longer, and hardly ever loses less.
@@ -167,12 +167,11 @@ def _because(chosen: Found, why: str) -> Found:
 
 def _loss(tuples: Tuples, part: npt.NDArray[np.int32], labels: Sequence[Labels]) -> float:
     """Mean over rows and columns of what is lost, a row left out losing all."""
-    kept = part >= 0
     rows = int(tuples.weights.sum(dtype=np.int64))
     if not rows or not labels:
         return 0.0
     count = len(labels[0].of_class)
-    here = np.bincount(part[kept], weights=tuples.weights[kept], minlength=count)
+    here = tally(part, tuples.weights, count)
     lost = rows - here.sum()
     return float((sum((label.loss * here).sum() for label in labels) / len(labels) + lost) / rows)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_bytes
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.search.tuples import Tuples
 from privacy.subjects.encode import Encoder, recoded
 from privacy.subjects.grouping import distinct, mostly_distinct, packed
+from privacy.subjects.names import KEY_BYTES, Numbers, mixed, numbers
 from privacy.subjects.units import Owners, Units, folded
 from privacy.transforms.coding import clamped, rounded
 
@@ -46,7 +48,9 @@ class Cube:
     """Distinct tuples and the way back to the rows.
 
     hierarchies: by quasi-identifier, in order. secrets: by sensitive column, in order. tuples: what the searches see.
-    tuple_of_row: (rows,) index into tuples, None where each row is a tuple of its own. owners: whose each row is.
+    tuple_of_row: (rows,) index into tuples, None where each row is a tuple of its own. owners: whose each row is. numbers: for
+    each quasi-identifier (leaves,) and then for each sensitive column (values,) a number for each value, the same in all
+    that is read with the same key.
     """
 
     rows: int
@@ -55,10 +59,30 @@ class Cube:
     tuples: Tuples
     tuple_of_row: npt.NDArray[np.int32] | None
     owners: Owners
+    numbers: tuple[Numbers, ...] = ()
 
     def of_rows(self, of_tuples: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What stands behind each row, from what stands behind each tuple."""
         return of_tuples if self.tuple_of_row is None else of_tuples[self.tuple_of_row]
+
+    def content(self) -> Numbers:
+        """(persons,) a number for all that is said of each person; it changes when any of that does."""
+        tuples, known = self.tuples, list(self.numbers)
+        said = [each[tuples.codes[:, j]] for j, each in enumerate(known[: len(self.hierarchies)])]
+        for j, each in enumerate(known[len(self.hierarchies) :]):
+            said.append(np.append(each, 0)[tuples.sensitive[:, j]])
+        whole = mixed(said, len(tuples.weights))
+        if self.owners.of_row is None:
+            return np.asarray(self.of_rows(whole.view(np.int64)), np.int64)
+        assert tuples.units is not None  # several rows a person
+        total = np.zeros(self.owners.count, np.uint64)
+        np.add.at(total, tuples.units, whole)
+        return total.view(np.int64)
+
+    def secret_numbers(self, j: int) -> Numbers:
+        """(rows,) the number of each row's value in the sensitive column j, 0 where it's missing."""
+        values = np.append(self.numbers[len(self.hierarchies) + j], 0)
+        return np.asarray(self.of_rows(values[self.tuples.sensitive[:, j]]), np.int64)
 
 
 def build_cube(
@@ -68,11 +92,14 @@ def build_cube(
     unit: str,
     quasi_identifiers: Sequence[Column],
     sensitive: Sequence[Column],
+    key: bytes | None = None,
+    apart: bool = False,
     progress: Progress = silent,
 ) -> Cube:
     """The cube of a subject table.
 
-    file: rows of persons with the columns named. Raises PrivacyError when a row names no person, or when a declared
+    file: rows of persons with the columns named. key: of the numbers for persons and values; None draws one. apart: a tuple
+    is of one person only, as `Tuples.units` then says. Raises PrivacyError when a row names no person, or when a declared
     hierarchy lacks a value.
     """
     columns = [*quasi_identifiers, *sensitive]
@@ -82,7 +109,8 @@ def build_cube(
                 f"`{name}.{column.name}` has no hierarchy.", remedy="Give it a sluiceHierarchy."
             )
     encoders = {column.name: Encoder() for column in columns}
-    units = Units(table=name, unit=unit)
+    key = key or token_bytes(KEY_BYTES)
+    units = Units(table=name, unit=unit, key=key)
     rows = 0
     fields = schema(file)
     texts = [each for each in encoders if pa.types.is_string(fields.field(each).type) and each != unit]
@@ -92,20 +120,26 @@ def build_cube(
         for each, encoder in encoders.items():
             encoder.add(batch.column(each))
         rows += batch.num_rows
-    owners = units.owners()
+    owners = units.owners(each=apart)
+    told: list[Numbers] = []
     hierarchies: dict[str, Hierarchy] = {}
     coded: list[npt.NDArray[Any]] = []
     for column in quasi_identifiers:
         values, codes = encoders.pop(column.name).finish()
-        hierarchy, codes = _coarsened(column, values, codes, kind=fields.field(column.name).type, table=name)
+        hierarchy, leaf, codes = _coarsened(
+            column, values, codes, kind=fields.field(column.name).type, table=name
+        )
         hierarchies[column.name] = hierarchy
+        told.append(_by_code(values, leaf, len(hierarchy), key))
         coded.append(codes)
     secrets: dict[str, Secret] = {}
     for column in sensitive:
         values, codes = sorted_values(*coarser(column, *encoders.pop(column.name).finish()))
         leaves = column.hierarchy.leaves if column.hierarchy and column.hierarchy.kind == "ordered" else ()
         secrets[column.name] = Secret(values=values, of_row=codes, folded=in_order(values, leaves))
-        coded.append(recoded(codes, secrets[column.name].folded, missing=-1))
+        folds = secrets[column.name].folded
+        coded.append(recoded(codes, folds, missing=-1))
+        told.append(_by_code(values, folds, int(folds.max(initial=-1)) + 1, key))
     tuples, tuple_of_row = _grouped(coded, hierarchies, secrets, owners, rows)
     return Cube(
         rows=rows,
@@ -114,7 +148,16 @@ def build_cube(
         tuples=tuples,
         tuple_of_row=tuple_of_row,
         owners=owners,
+        numbers=tuple(told),
     )
+
+
+def _by_code(values: pa.Array, codes: npt.NDArray[Any], count: int, key: bytes) -> Numbers:
+    """(count,) the number of the values behind each code; what has one code reads alike. 0 where there is none."""
+    made = np.zeros(count, np.int64)
+    there = codes >= 0
+    made[codes[there]] = numbers(folded(values), key)[there]
+    return made
 
 
 def coarser(column: Column, values: pa.Array, codes: npt.NDArray[Any]) -> tuple[pa.Array, npt.NDArray[Any]]:
@@ -159,8 +202,8 @@ def in_order(values: pa.Array, leaves: Sequence[str] = ()) -> npt.NDArray[np.int
 
 def _coarsened(
     column: Column, values: pa.Array, codes: npt.NDArray[Any], *, kind: pa.DataType, table: str
-) -> tuple[Hierarchy, npt.NDArray[Any]]:
-    """The hierarchy of a column's values, and the leaf of each row."""
+) -> tuple[Hierarchy, npt.NDArray[Any], npt.NDArray[Any]]:
+    """The hierarchy of a column's values, the leaf of each value, and that of each row."""
     assert column.hierarchy is not None  # the caller has said so
     if pa.types.is_null(values.type):  # no rows, or a column that says nothing
         values = values.cast(pa.string() if pa.types.is_null(kind) else kind)
@@ -174,7 +217,7 @@ def _coarsened(
         counts = np.append(counts[1:], counts[:1]) if missing else counts[1:]
     hierarchy = Hierarchy.of(column.hierarchy, every, column=f"{table}.{column.name}", counts=counts)
     leaf = hierarchy.encode(values)
-    return hierarchy, recoded(codes, leaf, missing=len(hierarchy) - 1 if missing else 0)
+    return hierarchy, leaf, recoded(codes, leaf, missing=len(hierarchy) - 1 if missing else 0)
 
 
 def _grouped(

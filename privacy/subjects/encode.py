@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from privacy.subjects.grouping import look_up
+
 Codes = npt.NDArray[np.int32]
 
 
@@ -44,7 +46,7 @@ class Encoder:
         for values_here, indices in zip(self._dictionaries, self._indices, strict=True):
             # -1 picks the last element, which is put there for it.
             table = np.append(places[entry : entry + len(values_here)], -1).astype(codes.dtype)
-            np.take(table, indices, out=codes[row : row + len(indices)], mode="wrap")
+            look_up(table, indices, codes[row : row + len(indices)])
             row += len(indices)
             entry += len(values_here)
         self._dictionaries, self._indices = [], []
@@ -70,4 +72,6 @@ def recoded(codes: npt.NDArray[Any], to: npt.NDArray[Any], *, missing: int) -> n
         table = table.astype(np.uint16)
     else:
         table = _narrow(table, most + 1)
-    return np.take(table, codes, mode="wrap")
+    made = np.empty(len(codes), table.dtype)
+    look_up(table, codes, made)
+    return made

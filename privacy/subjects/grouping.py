@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_PARTS = 1 << 10  # as many as the ten highest bits of a hash tell apart
 _FEW = 1 << 18
 _MOSTLY = (
     0.6  # of a sample's rows: beyond it tuples hardly repeat, and counting them costs more than it saves
@@ -27,11 +28,15 @@ def packed(columns: Sequence[npt.NDArray[Any]], cardinalities: Sequence[int]) ->
         if width * (cardinality + 1) >= 1 << 62:
             words.append(np.zeros(len(column), np.int64))
             width = 1
-        words[-1] *= cardinality + 1
-        words[-1] += column
-        words[-1] += 1
+        _pack(words[-1], column, cardinality + 1)
         width *= cardinality + 1
     return words
+
+
+@njit(cache=True, nogil=True)
+def _pack(words, column, factor):
+    for i in range(len(words)):
+        words[i] = words[i] * factor + np.int64(column[i]) + 1
 
 
 def distinct(
@@ -44,6 +49,13 @@ def distinct(
     stacked = np.ascontiguousarray(np.stack(words, axis=1)) if len(words) > 1 else words[0].reshape(-1, 1)
     number, first, count = _distinct(stacked)
     return number, first[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def look_up(table, codes, made):
+    """Fills `made`, (rows,), with what the table has for each code; its last place is that of code -1."""
+    for i in range(len(codes)):
+        made[i] = table[codes[i]]
 
 
 def mostly_distinct(words: Sequence[npt.NDArray[np.int64]]) -> bool:
@@ -60,46 +72,111 @@ def mostly_distinct(words: Sequence[npt.NDArray[np.int64]]) -> bool:
     return bool(len(chosen) and len(distinct([word[chosen] for word in words])[1]) > _MOSTLY * len(chosen))
 
 
+def multiplicities(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """(tuples,) how many rows each distinct tuple has, in no order: for tuples that hardly repeat, where numbering them costs more."""
+    if len(words) == 1:
+        return np.asarray(_multiplicities(words[0]), np.int64)
+    return np.bincount(distinct(words)[0])
+
+
 @njit(cache=True, nogil=True)
 def _distinct(words):
-    rows, width = words.shape
+    rows = len(words)
     size = 1 << 16
     table = np.full(size, -1, np.int32)
+    keys = np.empty(
+        size, np.uint64
+    )  # beside the table, so that most rows are told apart without looking back at others
     number = np.empty(rows, np.int32)
     first = np.empty(rows, np.int64)
     count = 0
     for i in range(rows):
-        if 2 * count >= size:  # twice the room, all put in anew
+        if 2 * count >= size:  # more room, all put in anew
             size *= 4
             table = np.full(size, -1, np.int32)
+            keys = np.empty(size, np.uint64)
             for t in range(count):
-                at = _slot(words, first[t], size)
+                key = _mixed(words, first[t])
+                at = _slot(key, size)
                 while table[at] >= 0:
                     at = (at + 1) & (size - 1)
-                table[at] = t
-        at = _slot(words, i, size)
-        while True:
-            t = table[at]
-            if t < 0:
-                table[at] = count
-                first[count] = i
-                number[i] = count
-                count += 1
-                break
-            same = True
-            for w in range(width):
-                same = same and words[first[t], w] == words[i, w]
-            if same:
-                number[i] = t
-                break
+                table[at], keys[at] = t, key
+        key = _mixed(words, i)
+        at = _slot(key, size)
+        while table[at] >= 0 and not (keys[at] == key and _equal(words, first[table[at]], i)):
             at = (at + 1) & (size - 1)
+        if table[at] < 0:
+            table[at], keys[at] = count, key
+            first[count] = i
+            count += 1
+        number[i] = table[at]
     return number, first, count
 
 
 @njit(cache=True, nogil=True)
-def _slot(words, i, size):
+def _mixed(words, i):
+    """A hash of a row's words. Of a single word it's one to one."""
     mixed = np.uint64(0)
     for w in range(words.shape[1]):
         mixed = (mixed ^ np.uint64(words[i, w])) * _MULTIPLIER
         mixed ^= mixed >> np.uint64(29)
-    return np.int64(mixed >> np.uint64(20)) & (size - 1)
+    return mixed
+
+
+@njit(cache=True, nogil=True)
+def _equal(words, one, other):
+    """Whether two rows whose hashes are the same have the same words."""
+    if words.shape[1] > 1:
+        for w in range(words.shape[1]):
+            if words[one, w] != words[other, w]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _slot(key, size):
+    return np.int64(key >> np.uint64(20)) & (size - 1)
+
+
+@njit(cache=True, nogil=True)
+def _multiplicities(words):
+    """Words are first dealt out by their hashes to parts that fit the processor's cache, then counted part by part."""
+    bounds = np.zeros(_PARTS + 1, np.int64)
+    for word in words:
+        bounds[_part(word) + 1] += 1
+    most = 0
+    for p in range(_PARTS):
+        most = max(most, bounds[p + 1])
+        bounds[p + 1] += bounds[p]
+    at = bounds[:_PARTS].copy()
+    dealt = np.empty(len(words), np.int64)
+    for word in words:
+        p = _part(word)
+        dealt[at[p]] = word
+        at[p] += 1
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    table, keys = np.empty(size, np.int32), np.empty(size, np.int64)
+    sizes = np.empty(len(words), np.int64)
+    count = 0
+    for p in range(_PARTS):
+        size = 16
+        while size < 2 * (bounds[p + 1] - bounds[p]):
+            size *= 2
+        table[:size] = -1
+        for word in dealt[bounds[p] : bounds[p + 1]]:
+            slot = np.int64((np.uint64(word) * _MULTIPLIER) >> np.uint64(24)) & (size - 1)
+            while table[slot] >= 0 and keys[slot] != word:
+                slot = (slot + 1) & (size - 1)
+            if table[slot] < 0:
+                table[slot], keys[slot] = count, word
+                sizes[count] = 0
+                count += 1
+            sizes[table[slot]] += 1
+    return sizes[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _part(word):
+    return np.int64((np.uint64(word) * _MULTIPLIER) >> np.uint64(54))

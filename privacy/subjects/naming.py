@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.hierarchies.levels import Levels
-from privacy.subjects.grouping import distinct
+from privacy.subjects.grouping import distinct, mostly_distinct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,13 @@ class Labels:
 
 
 def labels_of(hierarchy: Hierarchy, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32]) -> Labels:
-    """The labels of many runs of leaves, each run [low, high] named once."""
-    width = max(1, len(hierarchy))
-    of_run = low.astype(np.int64) * width + high
-    of_class, first = distinct([of_run])
-    runs = of_run[first]
-    labels, loss = hierarchy.runs((runs // width).astype(np.int32), (runs % width).astype(np.int32))
+    """The labels of many runs of leaves [low, high]; each is named once, unless hardly any are the same."""
+    of_run = low.astype(np.int64) * max(1, len(hierarchy)) + high
+    of_class: npt.NDArray[np.int32] | slice = slice(None)
+    if not mostly_distinct([of_run]):
+        of_class, first = distinct([of_run])
+        low, high = low[first], high[first]
+    labels, loss = hierarchy.runs(low, high)
     labels = labels.dictionary_encode()
     return Labels(
         names=labels.dictionary,

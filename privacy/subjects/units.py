@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,45 +12,47 @@ import pyarrow.compute as pc
 
 from core.errors import PrivacyError
 from privacy.subjects.grouping import distinct
+from privacy.subjects.names import KEY_BYTES, Numbers, numbers
 
 _BITMAP = 64  # whole numbers within so many times the rows are marked in a bitmap
 
 
 @dataclass(frozen=True)
 class Owners:
-    """Whose each row is. of_row: (rows,) person codes from 0, or None when each row is a person of its own."""
+    """Whose each row is. of_row: (rows,) person codes from 0, or None when each row is a person of its own. names: (count,) a
+    number for each person, the same in all that is read with the same key."""
 
     of_row: npt.NDArray[np.int32] | None
     count: int
+    names: Numbers = field(repr=False)
 
 
 class Units:
-    """Gathers the unit column's batches; `owners` tells whose each row is."""
+    """Gathers the unit column's batches; `owners` tells whose each row is. key: of the numbers for names; None draws one."""
 
-    def __init__(self, *, table: str, unit: str) -> None:
+    def __init__(self, *, table: str, unit: str, key: bytes | None = None) -> None:
         self._table, self._unit = table, unit
-        self._keys: list[npt.NDArray[np.int64]] = []
+        self._key = key or secrets.token_bytes(KEY_BYTES)
+        self._keys: list[Numbers] = []
         self._nameless = 0
-        self._hash: duckdb.DuckDBPyConnection | None = None
+        self._whole_numbers = False
 
     def add(self, column: pa.Array) -> None:
         """The next rows' names."""
         names = folded(column)
         self._nameless += names.null_count
         if pa.types.is_integer(names.type):
+            self._whole_numbers = True  # they are told apart as they are, which is quicker
             self._keys.append(names.fill_null(0).cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False))
             return
-        # Names are told apart by 64 bits of hash. Two that meet count as one person, which errs on the safe side.
-        if self._hash is None:
-            self._hash = duckdb.connect(config={"temp_directory": "", "threads": 1})
-        self._hash.register("names", pa.table({"name": names.cast(pa.string())}))
-        keys = self._hash.sql("SELECT hash(name) AS key FROM names").to_arrow_table()["key"]
-        self._keys.append(keys.to_numpy().view(np.int64))
+        # Texts are told apart by 64 bits. Two that meet count as one person, which errs on the safe side.
+        self._keys.append(numbers(names, self._key))
 
-    def owners(self) -> Owners:
-        """Whose each row is. Raises PrivacyError when a row names nobody."""
-        if self._hash is not None:
-            self._hash.close()
+    def owners(self, *, each: bool = False) -> Owners:
+        """Whose each row is. each: say so row by row even where each row is a person of its own.
+
+        Raises PrivacyError when a row names nobody.
+        """
         if self._nameless:
             raise PrivacyError(
                 f"{self._nameless} rows of `{self._table}` name no `{self._unit}`, so nobody can say whose they are.",
@@ -60,10 +62,13 @@ class Units:
             )
         keys = np.concatenate(self._keys) if self._keys else np.empty(0, np.int64)
         self._keys = []
-        if _all_differ(keys):
-            return Owners(None, len(keys))
-        of_row, first = distinct([keys])
-        return Owners(of_row, len(first))
+        of_row: npt.NDArray[np.int32] | None = None
+        if not _all_differ(keys):
+            of_row, first = distinct([keys])
+            keys = keys[first]
+        elif each:
+            of_row = np.arange(len(keys), dtype=np.int32)
+        return Owners(of_row, len(keys), numbers(pa.array(keys), self._key) if self._whole_numbers else keys)
 
 
 def folded(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

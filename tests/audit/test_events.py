@@ -62,6 +62,13 @@ NEEDED: dict[EventKind, dict[str, Any]] = {
         "key": "platform",
     },
     EventKind.QUARANTINE_OPENED: {"tables": {"订单": 3}},
+    EventKind.TOKENS_OPENED: {
+        "tokens": 3,
+        "table": "订单",
+        "column": "buyer",
+        "holder": "notary-office",
+        "purpose": "recall of lot 17",
+    },
     EventKind.QUARANTINE_RELEASED: {"tables": {"订单": 3}, "form": "parquet"},
     EventKind.QUARANTINE_REMOVED: {"digest": "ab" * 32, "why": "expired"},
     **{

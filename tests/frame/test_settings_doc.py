@@ -115,6 +115,8 @@ def test_each_setting_has_the_default_that_is_written() -> None:
     assert defaults.pop("SLUICE_KEY_BACKUPS") == "none"
     assert settings.thresholds is None
     assert defaults.pop("SLUICE_THRESHOLDS") == "the numbers that ship"
+    assert settings.token_keys is None
+    assert defaults.pop("SLUICE_TOKEN_KEYS") == "none"
     assert defaults == {}, "a setting that this test doesn't know: hold its default against the code here"
 
 

@@ -26,10 +26,11 @@ from core.errors import IntegrityError, PrivacyError
 from core.keys import KeyStore
 from core.proof import Validated, Window, set_digest
 from pipeline.validation.validate import validated_from
-from privacy import anonymize as module
 from privacy.anonymize import anonymize
+from privacy.facts import celltable
 from privacy.facts.cells import CellCounts, build_cells
 from privacy.measures.classes import k_anonymity, l_diversity
+from privacy.report import page as page_module
 from privacy.safe import Anonymized
 from privacy.subjects.attach import attach
 from privacy.transforms.pseudonym import pseudonymize
@@ -451,7 +452,20 @@ def test_files_are_private_and_the_report_lies_beside_them(tmp_path: Path) -> No
     assert json.loads(result.documents["disclosure.json"].read_text()) == json.loads(
         json.dumps(dict(result.report))
     )
+    assert result.documents["disclosure.html"].read_text(encoding="utf-8").endswith("</html>\n")
     assert not (tmp_path / "out" / "spill").exists()
+
+
+def test_a_page_that_cannot_be_drawn_leaves_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr(page_module, "page", broken)
+    with pytest.raises(ValueError, match="no picture"):
+        safe(tmp_path, contract(PEOPLE), people=people())
+    assert not (tmp_path / "out").exists()
 
 
 def _alone(table: pa.Table) -> pa.Table:
@@ -497,7 +511,7 @@ def test_a_fault_of_the_engine_is_found_on_the_written_files(
 ) -> None:
     """The engine is made to write what breaks a limit; the files are measured again, and nothing of them stays."""
     monkeypatch.setattr(
-        "privacy.anonymize._write", lambda table, target: pq.write_table(fault(table), target)
+        "privacy.facts.celltable._write", lambda cells, target: pq.write_table(fault(cells), target)
     )
 
     def careless(target: Path, *given: Any, **more: Any) -> None:
@@ -514,7 +528,7 @@ def test_a_small_rest_is_found_on_the_counts(tmp_path: Path, monkeypatch: pytest
     def careless(*given: Any, **more: Any) -> CellCounts:
         return replace(build_cells(*given, **more), suppressed_units=1)
 
-    monkeypatch.setattr("privacy.anonymize.build_cells", careless)
+    monkeypatch.setattr("privacy.facts.celltable.build_cells", careless)
     with pytest.raises(PrivacyError, match="`visits` as written reaches k 1"):
         safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
 
@@ -535,7 +549,7 @@ def test_the_facts_spill_into_the_runs_folder_and_it_goes_with_them(
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setattr("privacy.anonymize.engine", watched)
+    monkeypatch.setattr("privacy.facts.celltable.engine", watched)
     result = safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
     folder = result.tables["visits"].path.parent
     assert spills == [folder / "spill"]
@@ -546,7 +560,7 @@ def test_the_facts_spill_into_the_runs_folder_and_it_goes_with_them(
 def test_what_was_written_is_counted_again_by_an_engine_that_spills_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect, recount = duckdb.connect, module._recount
+    connect, recount = duckdb.connect, celltable._recount
     tried: list[str] = []
 
     def attacked(*given: Any, **config: Any) -> Any:
@@ -566,9 +580,25 @@ def test_what_was_written_is_counted_again_by_an_engine_that_spills_nowhere(
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # where an engine spills when nobody tells it otherwise
-    monkeypatch.setattr(module, "_recount", watched)
+    monkeypatch.setattr(celltable, "_recount", watched)
     result = safe(tmp_path, contract(PEOPLE, VISITS), people=people(), visits=visits())
     assert tried == ["spill"]
     named = {file.path for file in result.tables.values()} | set(result.documents.values())
     assert {path for path in (tmp_path / "out").rglob("*") if path.is_file()} == named
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_sources_notes_on_its_schema_stay_behind(tmp_path: Path) -> None:
+    """Frames keep their index in such notes, and people keep anything."""
+    noted = shops().replace_schema_metadata({"pandas": "Ms Zhang"})
+    noted = noted.cast(
+        pa.schema([pa.field(f.name, f.type, metadata={"note": "Ms Zhang"}) for f in noted.schema])
+    )
+    plain = replace(SHOPS, columns=tuple(c for c in SHOPS.columns if c.role is not Role.IDENTIFIER))
+    for number, table in enumerate((SHOPS, plain)):
+        result = safe(
+            tmp_path / str(number), contract(table), shops=noted.select([c.name for c in table.columns])
+        )
+        assert b"Zhang" not in result.tables["shops"].path.read_bytes()
+        read = pq.read_schema(result.tables["shops"].path)
+        assert not any(b"note" in (field.metadata or {}) for field in read)

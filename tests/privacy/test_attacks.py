@@ -11,10 +11,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from privacy.measures.attacks import attacks
-from privacy.measures.boxes import blocks, could_be, group_of, members, persons_in
+from privacy.measures.boxes import blocks, could_be, group_of, persons_between, persons_in
 from privacy.measures.interval import attack, wilson
 from privacy.measures.world import World
 from privacy.report.parts import Attack
+from privacy.search.sorting import members
 from tests.privacy.worlds import grouped, world
 
 CARDINALITIES = (40, 30, 20, 12)
@@ -185,7 +186,12 @@ def test_persons_in_a_box_are_those_whom_looking_at_everybody_finds(seed: int, p
         one.units if one.units is not None else np.empty(0, np.int32), order, bounds, one.low, one.high,
         *blocks(one.low, one.high),
     )  # fmt: skip
+    units = one.units if one.units is not None else np.empty(0, np.int32)
+    between = persons_between(1, ends[0][:, 1], ends[1][:, 1], one.leaves, 5, one.rows, units)
     for p in range(m):
+        along = (one.leaves[:, 1] >= ends[0][p, 1]) & (one.leaves[:, 1] <= ends[1][p, 1])
+        want = len(set(one.units[along].tolist())) if one.units is not None else one.rows[along].sum()
+        assert between[p] == min(2, want)
         inside = ((one.leaves >= ends[0][p]) & (one.leaves <= ends[1][p])).all(axis=1)
         if column[p] == 0:
             inside &= one.sensitive[:, 0] == value[p]
@@ -201,7 +207,7 @@ def test_groups_that_fit_are_those_whose_labels_hold_the_values(seed: int) -> No
     first, second = draw.integers(0, 5, (2, 30, 3)).astype(np.int32)
     half = draw.random((30, 3)) < 0.5
     box = blocks(one.low, one.high)
-    found = could_be(first, second, half, one.low, one.high, one.sizes, *box)
+    found = could_be(first, second, half, one.low, one.high, one.sizes)
     whole = group_of(first, one.low, one.high, one.sizes, *box)
     for p in range(30):
         by_first = ((first[p] >= one.low) & (first[p] <= one.high) | ~half[p]).all(axis=1)
@@ -262,3 +268,16 @@ def test_risk_is_what_the_release_adds() -> None:
     certain = attack("inference", main=wilson(100, 100), baseline=wilson(100, 100))
     assert certain.risk == 0.0
     assert attack("inference", main=wilson(0, 0), baseline=wilson(0, 0)).high == 1.0
+
+
+def test_many_groups_are_looked_through_block_by_block() -> None:
+    draw = np.random.default_rng(4)
+    ends = np.sort(draw.integers(0, 900, (2, 20_000, 2)), axis=0).astype(np.int32)
+    low, high, sizes = ends[0], np.minimum(ends[1], ends[0] + 30), draw.integers(1, 9, 20_000)
+    leaf, half = draw.integers(0, 900, (6, 2)).astype(np.int32), np.array([[True, False]] * 6)
+    fits = (leaf[:, None] >= low) & (leaf[:, None] <= high)
+    want = [(sizes @ each[:, 0], sizes @ each[:, 1], sizes @ each.all(axis=1)) for each in fits]
+    assert could_be(leaf, leaf, half, low, high, sizes).tolist() == [list(map(int, each)) for each in want]
+    whole = group_of(leaf, low, high, sizes, *blocks(low, high))
+    largest = [(sizes * each.all(axis=1)).max() for each in fits]
+    assert [sizes[g] if g >= 0 else 0 for g in whole] == largest

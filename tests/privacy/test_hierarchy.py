@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchies.hierarchy import Hierarchy
-from privacy.hierarchies.labels import text_namer
+from privacy.hierarchies.labels import day_namer, text_namer
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(
@@ -19,6 +19,9 @@ HOMES = HierarchySpec(
     leaves=("Homeowner", "Probable Homeowner", "Renter", "Probable Renter", "Barge"),
     nodes=(("Owns", 0, 1), ("Rents", 2, 3), ("House", 0, 3)),
 )
+DAYS = pa.array(
+    [dt.date(1950, 1, 1), dt.date(1961, 3, 5), dt.date(1961, 3, 9), dt.date(1962, 2, 3), dt.date(1990, 1, 1), dt.date(1990, 2, 7), None]
+)  # fmt: skip
 AGES = HierarchySpec(kind="ordered", leaves=("19-24", "25-34", "35-44"))
 
 
@@ -150,3 +153,33 @@ def test_a_run_of_texts_covers_all_that_begin_as_its_name_does(values: set[str],
     begins = sum(value.startswith(named.label[:-1]) for value in values)
     assert named.covers == (begins - 1) / (len(values) - 1)
     assert Hierarchy.of(NATURAL, pa.array(list(values)), column="t.q").leaves.to_pylist() == ordered
+
+
+@pytest.mark.parametrize(
+    ("spec", "values"),
+    [
+        (HierarchySpec(kind="dates", parts=("day", "month", "year")), DAYS),
+        (HierarchySpec(kind="dates", parts=("month", "year")), DAYS),
+        (HierarchySpec(kind="intervals", widths=(Decimal("2.5"), Decimal(5))), pa.array([0.5, 3.0, 7.75, 30.0, None])),
+        (HierarchySpec(kind="intervals", widths=(Decimal(1), Decimal(5))), pa.array([1, 2, 3, 40, None])),
+        (NATURAL, DAYS),
+        (NATURAL, pa.array([17, 23, 29, 93, None])),
+        (NATURAL, pa.array(["0999", "1001", "1044", "20", None])),
+    ],
+)  # fmt: skip
+def test_many_runs_are_called_what_each_is_called(spec: HierarchySpec, values: pa.Array) -> None:
+    hierarchy = Hierarchy.of(spec, values, column="t.q")
+    runs = [(a, b) for b in range(len(hierarchy)) for a in range(b + 1)]
+    first, last = map(list, zip(*runs, strict=True))
+    named = [hierarchy.named(a, b) for a, b in runs]
+    assert hierarchy.labels(first, last).to_pylist() == [each.label for each in named]
+    assert hierarchy.loss(first, last).tolist() == pytest.approx([each.covers for each in named])
+
+
+def test_runs_of_days_are_called_what_the_namer_says() -> None:
+    days = DAYS.drop_null()
+    hierarchy, namer = Hierarchy.of(NATURAL, days, column="t.q"), day_namer(days[0].as_py(), days[-1].as_py())
+    for a, b in ((0, 1), (0, 2), (1, 3), (2, 4), (1, 4)):
+        named = namer(days[a].as_py(), days[b].as_py())
+        assert hierarchy.labels([a], [b]).to_pylist() == [named.label]
+        assert hierarchy.loss([a], [b]).tolist() == pytest.approx([named.covers])

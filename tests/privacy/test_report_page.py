@@ -8,7 +8,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from privacy.report import pictures
 from privacy.report.page import page
-from privacy.report.report import DisclosureReport
+from privacy.report.parts import Assessed, Limit, Suspect
+from privacy.report.report import Beside, DisclosureReport
 from privacy.report.sections import limits
 from privacy.report.tongue import Tongue
 from privacy.report.words import WORDS
@@ -59,6 +61,36 @@ def renamed(made: Mapping[str, Any], name: str) -> dict[str, Any]:
     for each in value["measures"]["attacks"]:
         each["column"] = name if each["column"] is not None else None
     return value
+
+
+def of_a_file(name: str = "treated.csv") -> dict[str, Any]:
+    """The report of a file that somebody else made, with `name` for it and for each of its columns."""
+    measured = report().measures
+    assert measured is not None
+    limits = (
+        Limit(name="k", column=None, asked=5, reached=6, kept=True),
+        Limit(name="t", column=name, asked=0.3, reached=0.412, kept=False),
+        Limit(name="maxUnicity", column=None, asked=0.05, reached=0.04, kept=True),
+    )
+    found = Assessed(
+        file=name,
+        counted_by=name,
+        shown=(name,),
+        missing=(name,),
+        held_back=(name,),
+        undeclared=(name,),
+        personal=(Suspect(column=name, kind="mobile", share=0.25),),
+        limits=limits,
+    )
+    nothing_lost = replace(RISK, suppressed_units=None, suppressed_rows=None, ncp=None, unique_before=None)
+    return as_json(
+        replace(
+            report(),
+            subjects=nothing_lost,
+            measures=replace(measured, before=None, utility=None, frontier=None),
+            assessed=found,
+        )
+    )
 
 
 def test_it_is_well_formed_and_says_everything_in_both_languages(made: dict[str, Any]) -> None:
@@ -116,6 +148,13 @@ def test_a_hostile_name_stays_text(made: dict[str, Any], name: str) -> None:
         for key in each.attrib
         if key.startswith("on") or key in ("src", "href")
     ]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_of_a_file_or_its_columns_stays_text(name: str) -> None:
+    plain, hostile = tree(page(of_a_file())), tree(page(of_a_file(name)))
+    assert [each.tag for each in hostile.iter()] == [each.tag for each in plain.iter()]
+    assert [each.text for each in hostile.iter("bdi")].count(Tongue.clean(name)) == 16
 
 
 @settings(max_examples=300)
@@ -184,6 +223,53 @@ def test_a_limit_that_is_broken_is_told(made: dict[str, Any], change: dict[str, 
     assert "✗" in text
 
 
+def test_a_file_that_somebody_else_made_is_told_as_such() -> None:
+    chinese, english = ("".join(half.itertext()) for half in tree(page(of_a_file())).findall(".//main"))
+    assert "This file is not what the contract lets out." in english
+    for said in ("0.412 ✗", "6 ✓", "4.0% ✓", "treated.csv (mobile, 25.0%) ✗", "What is in the file"):
+        assert said in english
+    for absent in ("This release keeps", "Before", "Not measured for this release", "Persons left out"):
+        assert absent not in english
+    assert "该文件不符合合同约定" in chinese
+    assert not re.search(r"[{}]|None|nan", chinese + english)
+    limits_kept = of_a_file()
+    limits_kept["assessed"] |= {"limits": [], "held_back": [], "undeclared": [], "personal": []}
+    assert "This file keeps every limit that the contract sets" in page(limits_kept)
+
+
+def test_what_other_live_releases_add_is_told_where_there_are_any(made: dict[str, Any]) -> None:
+    assert "live releases" not in page(made)
+    value = {**made, "beside": asdict(Beside(live=2, persons=1400, exposed=3, smallest=4, k=5, held=7))}
+    text = "".join(tree(page(value)).findall(".//main")[1].itertext())
+    for said in (
+        "There are 2 other live releases",
+        "in any of them1,400",
+        "exposed3",
+        "can’t be shown so yet7",
+    ):
+        assert said in text
+
+
+def test_each_picture_is_drawn_once_and_no_name_reaches_who_draws(
+    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    draw = pictures.vl_convert.vegalite_to_svg
+
+    def watched(spec: Any, **options: Any) -> str:
+        drawn.append(json.dumps(spec, ensure_ascii=False))
+        svg: str = draw(spec, **options)
+        return svg
+
+    monkeypatch.setattr(pictures.vl_convert, "vegalite_to_svg", watched)
+    for each in ("_bars", "_curve", "_unicity", "_intervals"):
+        getattr(pictures, each).cache_clear()
+    html = page(renamed(made, "Zhang"))
+    assert html.count("Zhang") > 10
+    assert len(drawn) == 5  # for both languages
+    assert not re.search("Zhang|prosecutor|[一-鿿]", "".join(drawn))
+
+
 def test_what_no_release_protects_from_is_on_every_page(made: dict[str, Any]) -> None:
     for value in (
         made,
@@ -234,7 +320,7 @@ def test_a_control_and_a_population_are_shown_where_there_are(made: dict[str, An
 
 def test_who_only_reads_reports_loads_no_drawing_library() -> None:
     code = (
-        "import sys; import privacy.report.report, privacy.report.level, privacy.subjects.table; "
+        "import sys; import privacy.anonymize, privacy.report.level; "
         "sys.exit(bool({'altair', 'vl_convert', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -72,3 +72,18 @@ def test_equal_gains_go_to_the_first_dimension_and_the_lowest_threshold(by_unit:
     other = sql_partition(tuples, k=12)
     assert same_classes(other, codes[:, 0] > 1)  # equal gains in both dimensions: the first is cut
     assert same_classes(partition(tuples, k=12).part, other)
+
+
+@pytest.mark.parametrize("span", [40, 400, 9000])
+def test_codes_that_stand_close_or_far_apart_are_cut_alike(span: int) -> None:
+    """Few tuples are ranked, dense codes are counted, sparse ones marked by bits: three ways to the same order."""
+    rng = np.random.default_rng(span)
+    tuples = Tuples(
+        codes=np.stack([(span * rng.random(150) ** 2).astype(np.int32), rng.integers(0, span, 150)], axis=1),
+        positions=(np.linspace(0, 1, span),) * 2,
+        weights=rng.integers(1, 5, 150).astype(np.int32),
+        sensitive=np.empty((150, 0), np.int32),
+    )
+    part = partition(tuples, k=6).part
+    assert part.max() > 20
+    assert same_classes(part, sql_partition(tuples, k=6))

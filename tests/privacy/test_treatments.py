@@ -131,7 +131,7 @@ def test_a_token_without_its_second_holder_is_refused(tmp_path: Path) -> None:
     plan = table_of(quasi())
     unit = replace(plan.columns[0], transform=Transform.TOKEN, treatment=Treatment(holder="notary"))
     with pytest.raises(
-        PrivacyError, match=r"`people.person` is to be treated by token, and nobody holds the second key"
+        PrivacyError, match=r"`people.person` goes out as tokens, and the key of its second holder isn't here"
     ):
         run(tmp_path, replace(plan, columns=(unit, *plan.columns[1:])))
 

@@ -28,12 +28,15 @@ from core.digest import file_digest
 from core.errors import ExitCode
 from core.partykeys import Reason
 from core.settings import Settings
+from core.tokenkeys import file_name, make_token_key
 from pipeline.agreements.desk import Desk
 from pipeline.agreements.effects import settle
 from pipeline.agreements.keyfile import KeyUse, create_key, revoke_key
 from pipeline.agreements.thresholds import thresholds_of
 from pipeline.home import Home
-from privacy.subjects.table import pseudonym_key
+from pipeline.tokens import LentKeys, open_tokens
+from privacy.subjects.columns import pseudonym_key
+from privacy.subjects.tokens import token_makers
 from privacy.transforms.pseudonym import pseudonymize
 from tests import signed
 from tests.shop import open_shop, raw_member
@@ -126,6 +129,7 @@ def live(hall: Hall) -> dict[str, Any]:
     hall.ask("quarantine", "release", taken, "--to", str(hall.folder / "handed out"))
     _agree(hall, shop)
     _own_words(hall)
+    _tokens(hall)
     held = what_holds(hall)
     hall.cut_off(CUT_OFF)
     return held
@@ -176,6 +180,23 @@ def _own_words(hall: Hall) -> None:
     thresholds_of(Home.open(replace(home.settings, thresholds=table)))
     table.unlink()
     thresholds_of(home)  # ours again
+
+
+def _tokens(hall: Hall) -> None:
+    """A second holder's key made tokens here once, and both holders open one."""
+    home, raw = hall.open(), hall.shop / f"{CONTRACT}.odcs.yaml"
+    text = raw.read_text(encoding="utf-8")
+    word = "{property: sluiceTransform, value: pseudonym}"
+    assert word in text
+    path, key = hall.folder / "tokens.odcs.yaml", hall.folder / file_name(CONTRACT, "notary-office")
+    path.write_text(text.replace(word, "{property: sluiceTransform, value: {kind: token, holder: notary-office}}"), encoding="utf-8")  # fmt: skip
+    make_token_key(key, contract_id=CONTRACT, holder="notary-office")
+    contract = find_contract(str(path), hall.shop)
+    lent = LentKeys(contract, replace(home, settings=replace(home.settings, token_keys=hall.folder)))
+    makers = token_makers(contract, contract.table("members"), home.keys.contract_keys(CONTRACT), lent)
+    [token] = makers["member"](pa.array([raw_member(0)])).to_pylist()
+    lent.keep()
+    assert open_tokens(home, contract, "members.member", [token], key_file=key, purpose="recall of lot 17") == [raw_member(0)]  # fmt: skip
 
 
 def what_holds(hall: Hall) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""Cells of a window that was published before: remembered, and held against what was."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+
+from contracts.model import Contract, Table
+from core.errors import PrivacyError
+from privacy.facts.cells import Pairs
+from privacy.history.facts import Facts, of_table, small_regions
+from privacy.history.links import cells_plan_of
+from privacy.history.memory import History
+from privacy.subjects.names import Numbers, mixed, numbers
+
+
+def remembered(pairs: Pairs, persons: Numbers, contract: Contract, table: Table, history: History) -> Facts:
+    """What is to be remembered of a table's cells. persons: the number of each person, by the persons' codes."""
+    levels = mixed(
+        [numbers(column, history.names) for column in pairs.levels.columns], pairs.levels.num_rows
+    ).view(np.int64)
+    segments = numbers(pairs.segments, history.names)
+    rows = {name: pairs.rows[name].to_numpy() for name in ("level", "segment", "person", "said", "cell")}
+    return Facts(
+        table=table.name,
+        plan=cells_plan_of(contract, table),
+        atoms=mixed([levels[rows["level"]], segments[rows["segment"]]], len(rows["said"])).view(np.int64),
+        persons=persons[rows["person"]],
+        said=rows["said"].astype(np.uint64).view(np.int64),
+        cells=rows["cell"].astype(np.int64),
+    )
+
+
+def refuse_small_differences(now: Facts, contract: Contract, history: History) -> None:
+    """Raises PrivacyError where an earlier release of the window, subtracted from this one, tells of fewer than k persons."""
+    assert contract.privacy is not None  # there are facts of persons
+    for earlier in of_table(history.cells, now.table):
+        if earlier.plan != now.plan:
+            raise PrivacyError(
+                f"Release refused: the cells of `{now.table}` were published for this window already, and made in another way, "
+                "so that pieces of them could be had by subtraction.",
+                remedy="Take the next window; or suspend or terminate the contract of the earlier release, and delete it.",
+            )
+        regions = small_regions(earlier, now, k=contract.privacy.k)
+        if regions:
+            raise PrivacyError(
+                f"Release refused: the cells of `{now.table}` were published for this window already, and in {regions} places the "
+                f"difference would tell of fewer than {contract.privacy.k} `{contract.privacy.unit}`.",
+                remedy="Take the next window, or wait until the facts of more of them changed.",
+            )
+
+
+def person_numbers(con: duckdb.DuckDBPyConnection) -> Numbers:
+    """The number of each person in the tables `persons` and `named`, by code. Spellings of one name are one person."""
+    once = con.sql(
+        "SELECT person, any_value(n.number) AS number FROM persons JOIN named n USING (spelt) GROUP BY person"
+    ).to_arrow_table()
+    made = np.zeros(int(once["person"].to_numpy().max(initial=-1)) + 1, np.int64)
+    made[once["person"].to_numpy()] = once["number"].to_numpy()
+    return made
