@@ -247,7 +247,7 @@ ANYTHING = (
 FIELDS = ("door", "assignee", "grade", "purpose", "territory", "demands", "combined_with", "acts")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.sampled_from(DOORS),
     st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
@@ -308,7 +308,7 @@ CONSTRAINTS = st.sampled_from(sorted(VALUES)).flatmap(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     requests(),
     st.builds(
@@ -326,7 +326,7 @@ def test_a_further_prohibition_never_opens_more(asked: Request, rule: Any, place
     never_opens_more(asked, message(), after, now)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests(), CONSTRAINTS | JSON, st.integers(0, 2), st.integers(0, 6), MOMENTS)
 def test_a_further_constraint_never_opens_more(
     asked: Request, constraint: Any, permission: int, place: int, now: datetime
@@ -336,7 +336,7 @@ def test_a_further_constraint_never_opens_more(
     never_opens_more(asked, message(), after, now)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests(), tightened(), MOMENTS)
 def test_a_tighter_constraint_never_opens_more(
     asked: Request, documents: tuple[dict[str, Any], dict[str, Any]], now: datetime

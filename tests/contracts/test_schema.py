@@ -206,7 +206,7 @@ SENSITIVE_LIMITS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=HIERARCHIES)
 def test_what_the_reader_takes_as_a_hierarchy_fits(value: dict[str, Any]) -> None:
     problems = Problems(Path("c.yaml"))
@@ -215,7 +215,7 @@ def test_what_the_reader_takes_as_a_hierarchy_fits(value: dict[str, Any]) -> Non
         assert fits("sluiceHierarchy", value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=RULES, logical=st.sampled_from(LogicalType))
 def test_what_the_reader_takes_as_a_rule_fits(value: dict[str, Any], logical: LogicalType) -> None:
     problems = Problems(Path("c.yaml"))
@@ -224,7 +224,7 @@ def test_what_the_reader_takes_as_a_rule_fits(value: dict[str, Any], logical: Lo
         assert fits("sluiceHierarchy", value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=TRANSFORMS, role=st.sampled_from(Role), logical=st.sampled_from(LogicalType))
 def test_what_the_reader_takes_as_a_transform_fits(value: Any, role: Role, logical: LogicalType) -> None:
     for kind in TableKind:
@@ -233,7 +233,7 @@ def test_what_the_reader_takes_as_a_transform_fits(value: Any, role: Role, logic
             assert fits("sluiceTransform", value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=PLANS)
 def test_a_plan_of_rows_fits_when_the_reader_takes_it(value: dict[str, Any]) -> None:
     problems = Problems(Path("c.yaml"))
@@ -243,7 +243,7 @@ def test_a_plan_of_rows_fits_when_the_reader_takes_it(value: dict[str, Any]) -> 
     assert fits("sluiceRows", value) == (not problems.found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(value=SENSITIVE_LIMITS)
 def test_limits_on_sensitive_values_fit_when_the_reader_takes_them(value: dict[str, Any]) -> None:
     def read(node: Node) -> Any:

@@ -63,10 +63,10 @@ def test_the_least_loss_there_is_still_costs() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_tiny_costs_fill_a_cap_and_not_one_more() -> None:
-    """In floats this sum is 0.9999999999999062, and a ten thousand and first would fit."""
+def test_a_thousand_tiny_costs_fill_a_cap_and_not_one_more() -> None:
+    """In floats this sum is 1.0000000000000007, and the thousandth wouldn't fit."""
     budget = Budget(MemoryStore())
-    tiny, count = Cost.of(Decimal("0.0001")), 10_000
+    tiny, count = Cost.of(Decimal("0.001")), 1_000
     limit = Limit(rho_quanta=tiny.rho_quanta * count, delta_quanta=0)
     assert 0 < limit.rho_quanta - QUANTA < count  # each cost was rounded up by less than a quantum
     tight = Caps((Cap(scope=Scope.ACCOUNT, limit=limit),))

@@ -201,4 +201,4 @@ class BudgetMachine(RuleBasedStateMachine):
 
 
 TestBudgetMachine = pytest.mark.slow(BudgetMachine.TestCase)
-TestBudgetMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestBudgetMachine.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)

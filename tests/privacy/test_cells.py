@@ -121,7 +121,7 @@ FACTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(facts=FACTS, k=st.integers(2, 6))
 def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact], k: int) -> None:
     cells, counts = publish(facts, k)
@@ -144,7 +144,7 @@ def test_every_cell_has_k_persons_and_the_numbers_of_its_facts(facts: list[Fact]
     assert sum(held for _, _, held in counts.rungs) + counts.suppressed_facts == len(facts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(facts=FACTS, k=st.integers(2, 6))
 def test_a_total_from_elsewhere_gives_back_nobody_or_a_group_of_k(facts: list[Fact], k: int) -> None:
     """The attack: total of all facts minus all published cells. What is left must not be a few persons' facts."""
@@ -157,7 +157,7 @@ def test_a_total_from_elsewhere_gives_back_nobody_or_a_group_of_k(facts: list[Fa
     assert not with_pieces or len(with_pieces) >= k or not cells
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(facts=FACTS, k=st.integers(2, 5))
 def test_one_person_with_many_rows_never_makes_a_cell(facts: list[Fact], k: int) -> None:
     """Counting rows instead of persons is the oldest mistake: every fact ten times over must change no cell's key."""
@@ -230,7 +230,7 @@ def test_of_orders_that_lose_the_same_the_contracts_own_is_taken() -> None:
     assert [label for label, *_ in publish(facts, 2)[1].rungs] == [r.label(PLAN) for r in ladder(PLAN)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(facts=FACTS, k=st.integers(2, 6), random=st.randoms(use_true_random=False))
 def test_the_order_of_facts_chooses_nothing(facts: list[Fact], k: int, random: Any) -> None:
     mixed = list(facts)

@@ -182,7 +182,7 @@ FACTS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(facts=FACTS, plan=PLANS, k=st.integers(2, 6), segments=st.integers(1, 4))
 def test_the_cells_are_the_oracles(facts: list[Fact], plan: CellPlan, k: int, segments: int) -> None:
     people = {name: (ord(name[0]), f"S{ord(name[0]) % segments}") for name in {f["who"] for f in facts}}

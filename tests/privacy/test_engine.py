@@ -28,7 +28,7 @@ from tests.staged import table_file
 KEY = bytes(range(32))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     values=st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "ü", "", "中"])), max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=4),
@@ -64,7 +64,7 @@ def test_many_values_get_wide_codes() -> None:
     assert recoded(codes, np.arange(90_000)[::-1].copy(), missing=-1)[0] == 89_999
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     rows=st.integers(0, 200),
     cardinalities=st.lists(st.sampled_from([1, 3, 1000, 2**31 - 2]), min_size=1, max_size=5),

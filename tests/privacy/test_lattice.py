@@ -89,7 +89,7 @@ RULE_SETS = {
 
 @pytest.mark.parametrize("by_unit", [False, True])
 @pytest.mark.parametrize("rules", RULE_SETS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     k=st.integers(2, 6),
@@ -133,7 +133,7 @@ def test_every_way_of_counting_finds_the_same(
         agree(tuples, levels, k=2 + seed % 3, asked=asked, max_suppressed=tuples.persons * (seed % 4) // 8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), by_unit=st.booleans(), share=st.sampled_from([0, 0.1, 0.4, 1]))
 def test_the_order_of_tuples_says_nothing(seed: int, by_unit: bool, share: float) -> None:
     tuples, levels = random_case(seed, by_unit=by_unit, columns=1)
@@ -159,7 +159,7 @@ def test_the_order_of_tuples_says_nothing(seed: int, by_unit: bool, share: float
 
 
 @pytest.mark.parametrize("by_unit", [False, True])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(2, 4))
 def test_what_a_node_says_of_finer_ones_is_true(by_unit: bool, seed: int, k: int) -> None:
     """Each node is looked at, then no bound may say more than what the finer nodes come to, rules of all kinds asked."""

@@ -24,7 +24,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ROWS)
 def test_it_counts_as_plain_python_counts(rows: list[tuple[str | None, int, int, str | None]]) -> None:
     table = pa.table(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ORACLE = ROOT / ".venv-oracle" / "bin" / "python"
-TABLES = 150
+TABLES = 50
 QUASI = ("age", "town", "height")
 WORDS = ["北京", "上海", "Zürich", "zu", "İzmir", "a b", "'; --", "0"]
 
