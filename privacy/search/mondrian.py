@@ -31,6 +31,7 @@ from privacy.search.quick import best_by_k, room
 from privacy.search.tuples import Codes, Tuples
 
 _THREADS = 2
+_WORTH = 10_000  # tuples that a call of its own is worth: making one ready takes as long as cutting some hundred
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class _State:
 def _grow(state: _State, slices: list[tuple[int, int]], last: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Cuts the largest slices until there are enough for the threads to share; returns what is left to cut."""
     open_slices = sorted(slices, key=lambda piece: piece[0] - piece[1])
-    while open_slices and len(open_slices) < 8 * _THREADS:
+    enough = min(8 * _THREADS, max(_THREADS, len(last) // _WORTH))
+    while open_slices and len(open_slices) < enough:
         start, end = open_slices.pop(0)
         cut = _cut_once(*state.arguments, start, end)
         if cut < 0:
