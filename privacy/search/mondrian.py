@@ -31,7 +31,7 @@ from privacy.search.quick import best_by_k, room
 from privacy.search.tuples import Codes, Tuples
 
 _THREADS = 2
-_WORTH = 10_000  # tuples that a call of its own is worth: making one ready takes as long as cutting some hundred
+_WORTH = 10_000  # tuples that are worth a call of their own: making one ready takes as long as cutting some hundred
 
 
 @dataclass(frozen=True)
