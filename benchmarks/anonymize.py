@@ -1,4 +1,5 @@
-"""The privacy engine's CPU seconds and peak memory, Parquet to Parquet with its report, beside a bare DuckDB copy.
+"""The privacy engine's CPU seconds and peak memory, Parquet to Parquet with its report, its page, and what is remembered for
+the next release, beside a bare DuckDB copy.
 
     python -m benchmarks.anonymize [--kinds repeat unique] [--rows 1000000 10000000] [--repeat 3] [--json]
 
@@ -39,10 +40,12 @@ def engine(file: str) -> Cost:
 
     from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term  # noqa: PLC0415
     from contracts.protection import HierarchySpec, PrivacyTerms, Transform  # noqa: PLC0415
-    from core.keys import ContractKeys  # noqa: PLC0415
+    from core.keys import ContractKeys, FileKey  # noqa: PLC0415
     from core.proof import TableFile, Window  # noqa: PLC0415
     from pipeline.validation.validate import validated_from  # noqa: PLC0415
     from privacy.anonymize import anonymize  # noqa: PLC0415
+    from privacy.history.memory import History  # noqa: PLC0415
+    from privacy.subjects.names import KEY_BYTES  # noqa: PLC0415
 
     imports = used() - imports
     path = Path(file)
@@ -114,6 +117,7 @@ def engine(file: str) -> Cost:
             contract,
             ContractKeys("benchmark", bytes(32)),
             out=Path(folder) / "out",
+            history=History(names=bytes(KEY_BYTES), files=FileKey.fresh()),
             progress=progress,
         )
         end, took = used(), time.perf_counter() - wall

@@ -26,7 +26,7 @@ from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.search.tuples import Tuples
 from privacy.subjects.encode import Encoder, recoded
 from privacy.subjects.grouping import distinct, mostly_distinct, packed
-from privacy.subjects.names import KEY_BYTES, Numbers, mixed, numbers
+from privacy.subjects.names import KEY_BYTES, Numbers, mixed_codes, numbers
 from privacy.subjects.units import Owners, Units, folded
 from privacy.transforms.coding import clamped, rounded
 
@@ -67,11 +67,8 @@ class Cube:
 
     def content(self) -> Numbers:
         """(persons,) a number for all that is said of each person; it changes when any of that does."""
-        tuples, known = self.tuples, list(self.numbers)
-        said = [each[tuples.codes[:, j]] for j, each in enumerate(known[: len(self.hierarchies)])]
-        for j, each in enumerate(known[len(self.hierarchies) :]):
-            said.append(np.append(each, 0)[tuples.sensitive[:, j]])
-        whole = mixed(said, len(tuples.weights))
+        tuples = self.tuples
+        whole = mixed_codes([tuples.codes, tuples.sensitive], self.numbers)
         if self.owners.of_row is None:
             return np.asarray(self.of_rows(whole.view(np.int64)), np.int64)
         assert tuples.units is not None  # several rows a person

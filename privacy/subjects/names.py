@@ -7,6 +7,7 @@ and versions of every library. Source: Aumasson and Bernstein 2012, with their t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,20 @@ def numbers(values: pa.Array | pa.ChunkedArray, key: bytes) -> Numbers:
     return made
 
 
+def mixed_codes(codes: Sequence[npt.NDArray[Any]], tables: Sequence[Numbers]) -> npt.NDArray[np.uint64]:
+    """(rows,) what `mixed` gives for the numbers behind several matrices of codes, (rows, columns) each, -1 for none. tables:
+    (codes,) of each column the number of each code."""
+    total = np.zeros(len(codes[0]), np.uint64)
+    column = 0
+    for matrix in codes:
+        own = tables[column : column + matrix.shape[1]]
+        column += matrix.shape[1]
+        starts = np.cumsum([0, *(len(table) for table in own)])[:-1].astype(np.int64)
+        whole = np.concatenate([*own, np.zeros(1, np.int64)]).view(np.uint64)
+        _mix(total, matrix, whole, starts)
+    return total
+
+
 def mixed(columns: list[npt.NDArray[Any]], rows: int) -> npt.NDArray[np.uint64]:
     """(rows,) one number for each row of several columns of numbers; the order of the columns counts."""
     total = np.zeros(rows, np.uint64)
@@ -56,6 +71,19 @@ def mixed(columns: list[npt.NDArray[Any]], rows: int) -> npt.NDArray[np.uint64]:
         total *= np.uint64(0x9E3779B97F4A7C15)
         total ^= total >> np.uint64(29)
     return total
+
+
+@njit(cache=True, nogil=True)
+def _mix(total, codes, numbers, starts):
+    multiplier, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
+    for i in range(len(total)):
+        whole = total[i]
+        for j in range(codes.shape[1]):
+            code = np.int64(codes[i, j])
+            whole ^= numbers[starts[j] + code] if code >= 0 else np.uint64(0)
+            whole *= multiplier
+            whole ^= whole >> shift
+        total[i] = whole
 
 
 @njit(cache=True, nogil=True)
