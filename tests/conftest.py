@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.pictures import leave_out_pictures
+
 _COUNT = "sluice_system_tests_left_out"
 _left_out = pytest.StashKey[int]()
 
@@ -19,8 +21,7 @@ def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty frames in place of pictures, but for the modules that look at them."""
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__.rpartition(".")[2] not in _DRAWN:
-            for draw in ("_bars", "_curve", "_unicity", "_intervals"):
-                patch.setattr(f"privacy.report.pictures.{draw}", lambda *_: 'viewBox="0 0 1 1"></svg>')
+            leave_out_pictures(patch.setattr)
         yield
 
 

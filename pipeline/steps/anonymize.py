@@ -72,6 +72,7 @@ def anonymize(handoff: Handoff, *, home: Home, progress: Progress = silent) -> H
                 for name, (path, digest) in safe.memory.items()
             },
             "live": beside,
+            "validated": handoff.as_json(),
             "already_published": False,
         },
     )

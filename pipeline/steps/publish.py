@@ -15,9 +15,10 @@ from core.progress import Progress, silent
 from core.proof import Window
 from pipeline.handoff import Handoff, tables_from_json
 from pipeline.home import Home
-from pipeline.memory import keep, publishing
+from pipeline.memory import beside_of, keep, publishing
 from pipeline.overlap import refuse_overlap
 from pipeline.runs import Run
+from pipeline.steps.anonymize import anonymize
 from pipeline.steps.opened import opened
 from pipeline.told import bounds, record
 from privacy.safe import anonymized_from
@@ -77,22 +78,25 @@ def _publish(
     state: Mapping[str, Any], contract: Contract, run: Run, home: Home, progress: Progress
 ) -> Release:
     """Stages, records and reveals, while no other run of the contract does."""
-    safe = anonymized_from(
-        contract_id=contract.id,
-        contract_digest=contract.digest,
-        release=state["release"],
-        digest=state["digest"],
-        tables=tables_from_json(state["tables"], run.folder),
-        report=state["report"],
-        documents={name: run.folder / path for name, path in state["documents"].items()},
-        memory={name: (run.folder / path, digest) for name, (path, digest) in state["memory"].items()},
-    )
+    window = Window.from_json(state["window"])
     progress("stage")
-    with (
-        publishing(contract, safe.release, state["live"], Window.from_json(state["window"]), home),
-        home.catalog.publishing(contract),
-    ):
-        refuse_overlap(contract, Window.from_json(state["window"]), home)  # another run may have been quicker
+    # The catalog's lock first: it tells two runs of one contract apart at once.
+    with home.catalog.publishing(contract), publishing(contract, home):
+        refuse_overlap(contract, window, home)  # another run may have been quicker
+        if beside_of(contract, home, but=state["release"], window=window) != state["live"]:
+            # Of the same persons another release was published or deleted since: beside that it's made again.
+            made = anonymize(Handoff.from_json(state["validated"]), home=home, progress=progress)
+            state, *_ = opened(made, home, "anonymized")
+        safe = anonymized_from(
+            contract_id=contract.id,
+            contract_digest=contract.digest,
+            release=state["release"],
+            digest=state["digest"],
+            tables=tables_from_json(state["tables"], run.folder),
+            report=state["report"],
+            documents={name: run.folder / path for name, path in state["documents"].items()},
+            memory={name: (run.folder / path, digest) for name, (path, digest) in state["memory"].items()},
+        )
         staged = home.catalog.stage(safe, contract)
         keep({name: path for name, (path, _) in safe.memory.items()}, staged.release, home)
         receipt = record(

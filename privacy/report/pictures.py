@@ -8,7 +8,11 @@ picture, so that no name ever reaches the drawing libraries. Keys to colours sta
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -27,6 +31,8 @@ _ROW = 34  # height of one bar's row
 _ROOM = 145  # for a name beside it, in pixels: 22 letters or 12 Han characters
 _PLACE = 0xE000  # the first of the private characters that hold a text's place
 _PLACES = re.compile("[\ue000-\uf8ff]")
+
+_drew: int | None = None  # the process in which V8 was started
 
 Row = tuple[str, str, float]  # what, which of the series, value
 Interval = tuple[str, str, float, float, float]  # what, which of the series, rate, low, high
@@ -202,11 +208,24 @@ def _svg(chart: Any, *, width: int, height: int) -> str:
         .configure_view(stroke=None)
         .to_dict()
     )
-    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    drawn = _drawn(spec)
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
     assert size is not None  # every SVG of Vega has one
     # Inside HTML an SVG needs no namespace, and so no address stands in the page.
     return f'viewBox="0 0 {size[1]} {size[2]}">{drawn[drawn.index(">") + 1 :]}'
+
+
+def _drawn(spec: dict[str, Any]) -> str:
+    """The SVG of a chart. V8's threads don't survive a fork: in a child of a process that has drawn, another process draws."""
+    global _drew
+    if _drew in (None, os.getpid()):
+        _drew = os.getpid()
+        return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
+    code = "import json, sys, vl_convert as v; print(v.vegalite_to_svg(json.load(sys.stdin), allowed_base_urls=[]))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], input=json.dumps(spec), capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def _said(drawn: str, texts: Sequence[str], alt_text: str) -> str:

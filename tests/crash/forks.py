@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tests.pictures import leave_out_pictures
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST_S = 120  # a child that hangs is ended by the system's own alarm
 _WARM = ("pipeline.attest", "pipeline.validation.suite", "tests.crash.acts")
@@ -140,6 +142,7 @@ def _warm() -> None:
     """Runs the route as far as it can go without delta-rs, whose runtime doesn't survive a fork; pyarrow's and DuckDB's do."""
     for name in _WARM:
         importlib.import_module(name)
+    leave_out_pictures()  # V8's threads don't survive a fork either, and hundreds of runs would draw
     acts = importlib.import_module("tests.crash.acts")
     with tempfile.TemporaryDirectory() as folder:
         acts.rehearse(Path(folder))

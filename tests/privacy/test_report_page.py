@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 import string
 import subprocess
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from privacy.report import pictures
 from privacy.report.page import page
 from privacy.report.parts import Assessed, Limit, Suspect
+from privacy.report.pictures import bars
 from privacy.report.report import Beside, DisclosureReport
 from privacy.report.sections import limits
 from privacy.report.tongue import Tongue
@@ -324,3 +326,16 @@ def test_who_only_reads_reports_loads_no_drawing_library() -> None:
         "sys.exit(bool({'altair', 'vl_convert', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_child_of_a_process_that_has_drawn_draws_as_well() -> None:
+    """V8's threads don't survive a fork: where a pool of processes publishes, the page must not wait for ever."""
+    draw_one("here")
+    child = multiprocessing.get_context("fork").Process(target=draw_one, args=("in a child",))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def draw_one(name: str) -> None:
+    assert "<svg" in bars([(name, "s", 0.5)], series=["s"], alt_text=name)
