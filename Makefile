@@ -38,7 +38,7 @@ up: hall ## start Airflow with its pages and keep it running; Ctrl-C stops it
 test: dev oracle datacontract ## all checks and tests that need Python packages alone
 	@VENV="$(VENV)" sh scripts/lint.sh
 	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q tests/privacy/test_mondrian.py tests/privacy/test_models.py --cov --cov-report=
-	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --cov --cov-append --cov-report=
+	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-append --cov-report=
 	@"$(VENV)/bin/python" scripts/coverage_by_room.py
 
 test-system: dev oracle datacontract ## the tests that need Debian programs, or many minutes

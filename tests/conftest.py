@@ -16,6 +16,23 @@ _left_out = pytest.StashKey[int]()
 _DRAWN = ("test_report_page", "test_disclosure")
 
 
+# Files whose tests take minutes, first: begun last, they would run on one core while the other waits.
+_LONGEST = (
+    "test_airflow",
+    "test_kill",
+    "test_races",
+    "test_state",
+    "test_airflow_again",
+    "test_demo",
+    "test_grocery",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty frames in place of pictures, but for the modules that look at them."""
