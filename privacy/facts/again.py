@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
 import duckdb
 import numpy as np
 
 from contracts.model import Contract, Table
 from core.errors import PrivacyError
 from privacy.facts.cells import Pairs
-from privacy.history.facts import Facts, of_table, small_regions
+from privacy.history.facts import Facts, of_table, small_regions, whole, write_facts
 from privacy.history.links import cells_plan_of
 from privacy.history.memory import History
 from privacy.subjects.names import Numbers, mixed, numbers
 
 
-def remembered(pairs: Pairs, persons: Numbers, contract: Contract, table: Table, history: History) -> Facts:
-    """What is to be remembered of a table's cells. persons: the number of each person, by the persons' codes."""
-    levels = mixed(
-        [numbers(column, history.names) for column in pairs.levels.columns], pairs.levels.num_rows
-    ).view(np.int64)
-    segments = numbers(pairs.segments, history.names)
-    rows = {name: pairs.rows[name].to_numpy() for name in ("level", "segment", "person", "said", "cell")}
-    return Facts(
-        table=table.name,
-        plan=cells_plan_of(contract, table),
-        atoms=mixed([levels[rows["level"]], segments[rows["segment"]]], len(rows["said"])).view(np.int64),
-        persons=persons[rows["person"]],
-        said=rows["said"].astype(np.uint64).view(np.int64),
-        cells=rows["cell"].astype(np.int64),
-    )
+def remember_cells(
+    pairs: Pairs, persons: Numbers, contract: Contract, table: Table, history: History, path: Path
+) -> str:
+    """Writes what is to be remembered of a table's cells to `path`; gives the file's SHA-256.
+
+    persons: the number of each person, by the persons' codes. Raises PrivacyError where an earlier release of the window,
+    subtracted from this one, tells of fewer than k persons.
+    """
+    plan = cells_plan_of(contract, table)
+    pieces: Iterable[Facts] = _pieces(pairs, persons, table, plan, history.names)
+    if of_table(history.cells, table.name):
+        now = whole(list(pieces), table.name, plan)
+        _refuse_small_differences(now, contract, history)
+        pieces = [now]
+    return write_facts(pieces, table.name, plan, path, history.files)
 
 
-def refuse_small_differences(now: Facts, contract: Contract, history: History) -> None:
+def _pieces(pairs: Pairs, persons: Numbers, table: Table, plan: str, key: bytes) -> Iterator[Facts]:
+    levels = mixed([numbers(column, key) for column in pairs.levels.columns], pairs.levels.num_rows)
+    segments = numbers(pairs.segments, key)
+    for batch in pairs.rows:
+        rows = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Facts(
+            table=table.name,
+            plan=plan,
+            atoms=mixed(
+                [levels.view(np.int64)[rows["level"]], segments[rows["segment"]]], batch.num_rows
+            ).view(np.int64),
+            persons=persons[rows["person"]],
+            said=rows["said"].astype(np.uint64).view(np.int64),
+            cells=rows["cell"].astype(np.int64),
+        )
+
+
+def _refuse_small_differences(now: Facts, contract: Contract, history: History) -> None:
     """Raises PrivacyError where an earlier release of the window, subtracted from this one, tells of fewer than k persons."""
     assert contract.privacy is not None  # there are facts of persons
     for earlier in of_table(history.cells, now.table):

@@ -19,7 +19,7 @@ What a recipient could try, and why it fails:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -54,12 +54,12 @@ class CellCounts:
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Who stands behind what. levels: (levels, columns) the values that atoms are told apart by, as text; segments: their names.
-    rows: for each atom and person `level`, `segment` (places in these), `person`, `said` (a number for all that the person adds
-    there) and `cell` (-1: none)."""
+    rows: in batches, for each atom and person `level`, `segment` (places in these), `person`, `said` (a number for all that the
+    person adds there) and `cell` (-1: none); they come while the connection does nothing else."""
 
     levels: pa.Table
     segments: pa.ChunkedArray
-    rows: pa.Table
+    rows: Iterable[pa.RecordBatch]
 
 
 def columns_of(plan: CellPlan) -> tuple[str, ...]:
@@ -386,7 +386,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPla
             "coalesce(cell, -1) AS cell FROM "
             f"(SELECT atom, person, {said} AS said FROM {numbered.facts} GROUP BY atom, person) "
             "LEFT JOIN placed USING (atom)"
-        ).to_arrow_table(),
+        ).to_arrow_reader(1 << 18),
     )
 
 

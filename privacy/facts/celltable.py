@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -16,10 +17,9 @@ from core.parquet import scan, unlock
 from core.progress import Progress, silent
 from core.proof import TableFile
 from core.sql import quoted, text
-from privacy.facts.again import person_numbers, refuse_small_differences, remembered
+from privacy.facts.again import person_numbers, remember_cells
 from privacy.facts.cells import NO_PROFILE, CellCounts, Pairs, build_cells, columns_of
 from privacy.facts.ladders import SEGMENT
-from privacy.history.facts import write_facts
 from privacy.history.memory import History
 from privacy.measures.classes import in_memory, only_row
 from privacy.subjects.names import numbers
@@ -52,10 +52,18 @@ def build_cell_table(
     spill = target.parent / "spill"
     with engine(spill) as con:
         unlock(con, [source])
-        facts, made = scan(source), list[Pairs]()
+        facts = scan(source)
         _name_persons(
             con, facts, terms.unit, table, segments if plan.segments_of is not None else None, names
         )
+        remember: Callable[[Pairs], None] | None = None
+        if history is not None and memory is not None:
+            persons = person_numbers(con)
+
+            def remember(pairs: Pairs) -> None:
+                nonlocal digest
+                digest = remember_cells(pairs, persons, contract, table, history, memory)
+
         counts = build_cells(
             con,
             facts=facts,
@@ -63,7 +71,7 @@ def build_cell_table(
             persons="persons",
             plan=plan,
             k=terms.k,
-            remember=made.append if history is not None else None,
+            remember=remember,
             progress=progress,
         )
         if 0 < counts.units < terms.k:
@@ -71,10 +79,6 @@ def build_cell_table(
                 f"Release refused: `{table.name}` holds facts of fewer than {terms.k} `{terms.unit}`.",
                 remedy="Ask for a longer window or a larger table, or lower k.",
             )
-        if history is not None and memory is not None:
-            now = remembered(made[0], person_numbers(con), contract, table, history)
-            refuse_small_differences(now, contract, history)
-            digest = write_facts(now, memory, history.files)
         _write(con.sql("FROM cells").to_arrow_table(), target)
     shutil.rmtree(spill, ignore_errors=True)
     _recount(target, counts, contract, table)

@@ -13,7 +13,7 @@ atoms, taken together: a region. It is safe when
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,13 +121,31 @@ def _told_apart(
     return at[tells], persons[tells]
 
 
-def write_facts(facts: Facts, path: Path, key: FileKey) -> str:
-    """Writes what is remembered, encrypted; gives the file's SHA-256."""
-    about = {_ABOUT: json.dumps({"version": _VERSION, "table": facts.table, "plan": facts.plan}).encode()}
-    rows = pa.table({"atom": facts.atoms, "person": facts.persons, "said": facts.said, "cell": facts.cells})
+def whole(pieces: Sequence[Facts], table: str, plan: str) -> Facts:
+    """Pieces of one table's facts as one."""
+    none = np.empty(0, np.int64)
+
+    def joined(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        return np.concatenate(arrays) if arrays else none
+
+    return Facts(
+        table=table,
+        plan=plan,
+        atoms=joined([each.atoms for each in pieces]),
+        persons=joined([each.persons for each in pieces]),
+        said=joined([each.said for each in pieces]),
+        cells=joined([each.cells for each in pieces]),
+    )
+
+
+def write_facts(pieces: Iterable[Facts], table: str, plan: str, path: Path, key: FileKey) -> str:
+    """Writes what is remembered piece by piece, encrypted; gives the file's SHA-256."""
+    about = {_ABOUT: json.dumps({"version": _VERSION, "table": table, "plan": plan}).encode()}
+    fields = pa.schema([(name, pa.int64()) for name in ("atom", "person", "said", "cell")], about)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with writer(path, rows.schema.with_metadata(about), key) as sink:
-        sink.write(rows.cast(sink.schema))
+    with writer(path, fields, key) as sink:
+        for piece in pieces:
+            sink.write(pa.table([piece.atoms, piece.persons, piece.said, piece.cells], schema=fields))
     return file_digest(path)
 
 
