@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from contracts.shelf import find_contract
 from contracts.through import through
 from core.errors import ConflictError, PrivacyError, SluiceError, StateError
 from core.files import sync
+from core.folder import usable
 from core.keys import ContractKeys, FileKey
 from core.lock import exclusive
 from core.proof import TableFile, Window
@@ -75,12 +76,11 @@ def publishing(contract: Contract, home: Home) -> Iterator[None]:
     if not _shows_persons(contract):
         yield
         return
-    home.settings.memory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with exclusive(
-        home.settings.memory / _LOCK,
-        wait_s=_WAIT_S,
-        what="Another run is publishing persons' rows right now.",
-    ):
+    with ExitStack() as stack:
+        with usable(home.settings.home):
+            home.settings.memory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            what = "Another run is publishing persons' rows right now."
+            stack.enter_context(exclusive(home.settings.memory / _LOCK, wait_s=_WAIT_S, what=what))
         yield
 
 
@@ -123,7 +123,11 @@ def forget_unpublished(home: Home) -> int:
     folder = home.settings.memory
     if not folder.is_dir():
         return 0
-    with suppress(ConflictError), exclusive(folder / _LOCK, wait_s=0.0, what="Another run is publishing."):
+    with (
+        suppress(ConflictError),
+        usable(home.settings.home),
+        exclusive(folder / _LOCK, wait_s=0.0, what="Another run is publishing."),
+    ):
         published = {release.release for release in home.catalog.releases(all=True)}
         left = [each for each in folder.iterdir() if each.is_dir() and each.name not in published]
         for each in left:
