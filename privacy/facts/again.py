@@ -11,7 +11,7 @@ import numpy as np
 from contracts.model import Contract, Table
 from core.errors import PrivacyError
 from privacy.facts.cells import Pairs
-from privacy.history.facts import Facts, of_table, small_regions, whole, write_facts
+from privacy.history.facts import Facts, of_table, small_pieces, whole, write_facts
 from privacy.history.links import cells_plan_of
 from privacy.history.memory import History
 from privacy.subjects.names import Numbers, mixed, numbers
@@ -37,17 +37,23 @@ def remember_cells(
 def _pieces(pairs: Pairs, persons: Numbers, table: Table, plan: str, key: bytes) -> Iterator[Facts]:
     levels = mixed([numbers(column, key) for column in pairs.levels.columns], pairs.levels.num_rows)
     segments = numbers(pairs.segments, key)
+    known, said, cells = (pairs.atoms[name].to_numpy() for name in ("atom", "said", "cell"))
+    level, segment = np.divmod(known, max(1, len(segments)))
+    named = mixed([levels.view(np.int64)[level], segments[segment]], len(known)).view(np.int64)
+    waits = np.ones(len(known), np.bool_)  # atoms that no pair has spoken for yet
     for batch in pairs.rows:
-        rows = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        at = np.searchsorted(known, batch.column("atom").to_numpy(zero_copy_only=False))
+        once, first = np.unique(at, return_index=True)
+        marks = first[waits[once]]
+        waits[once] = False
+        here = {name: np.zeros(batch.num_rows, np.int64) for name in ("said", "cells")}
+        here["said"][marks], here["cells"][marks] = said[at[marks]], cells[at[marks]] + 1
         yield Facts(
             table=table.name,
             plan=plan,
-            atoms=mixed(
-                [levels.view(np.int64)[rows["level"]], segments[rows["segment"]]], batch.num_rows
-            ).view(np.int64),
-            persons=persons[rows["person"]],
-            said=rows["said"].astype(np.uint64).view(np.int64),
-            cells=rows["cell"].astype(np.int64),
+            atoms=named[at],
+            persons=persons[batch.column("person").to_numpy(zero_copy_only=False)],
+            **here,
         )
 
 
@@ -61,10 +67,10 @@ def _refuse_small_differences(now: Facts, contract: Contract, history: History) 
                 "so that pieces of them could be had by subtraction.",
                 remedy="Take the next window; or suspend or terminate the contract of the earlier release, and delete it.",
             )
-        regions = small_regions(earlier, now, k=contract.privacy.k)
-        if regions:
+        pieces = small_pieces(earlier, now, k=contract.privacy.k)
+        if pieces:
             raise PrivacyError(
-                f"Release refused: the cells of `{now.table}` were published for this window already, and in {regions} places the "
+                f"Release refused: the cells of `{now.table}` were published for this window already, and in {pieces} places the "
                 f"difference would tell of fewer than {contract.privacy.k} `{contract.privacy.unit}`.",
                 remedy="Take the next window, or wait until the facts of more of them changed.",
             )

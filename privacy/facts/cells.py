@@ -54,11 +54,12 @@ class CellCounts:
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Who stands behind what. levels: (levels, columns) the values that atoms are told apart by, as text; segments: their names.
-    rows: in batches, for each atom and person `level`, `segment` (places in these), `person`, `said` (a number for all that the
-    person adds there) and `cell` (-1: none); they come while the connection does nothing else."""
+    atoms: ascending, each with what its facts add up to (`said`, by the engine's own hash) and its `cell` (-1: none). rows: in
+    batches, pairs of `atom` and `person`; they come while the connection does nothing else."""
 
     levels: pa.Table
     segments: pa.ChunkedArray
+    atoms: pa.Table
     rows: Iterable[pa.RecordBatch]
 
 
@@ -366,27 +367,20 @@ def _aggregate(
 
 
 def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan) -> Pairs:
-    """Who stands behind each atom, and what each adds to its cell."""
+    """Who stands behind each atom, and what its facts add up to."""
     values = [f"a{i}" for i in range(max(1, len(_level_columns(plan))))]
-    # MD5 says the same in every version of the engine; what it is taken of are exact sums.
-    adds = ["count(*)"]
-    for i, measure in enumerate(plan.measures):
-        if measure.aggregate == "countDistinct":
-            adds.append(f"coalesce(bit_xor(DISTINCT md5_number_lower(CAST(m{i} AS VARCHAR))), 0)")
-        elif measure.aggregate == "sum":
-            adds.append(f"coalesce(CAST({_exact(measure, f'm{i}')} AS VARCHAR), '')")
-    said = f"md5_number_lower(concat_ws(' ', {', '.join(adds)}))"
+    measures = ", ".join(f"m{number}" for number, _ in _measured(plan)) or "1"
     return Pairs(
         levels=con.sql(
             f"SELECT {', '.join(f'CAST({name} AS VARCHAR) AS {name}' for name in values)} FROM levels ORDER BY level"
         ).to_arrow_table(),
         segments=con.sql("SELECT DISTINCT seg, segment FROM people ORDER BY seg").to_arrow_table()["segment"],
-        rows=con.sql(
-            f"SELECT atom // {numbered.segments} AS level, atom % {numbered.segments} AS segment, person, said, "
-            "coalesce(cell, -1) AS cell FROM "
-            f"(SELECT atom, person, {said} AS said FROM {numbered.facts} GROUP BY atom, person) "
-            "LEFT JOIN placed USING (atom)"
-        ).to_arrow_reader(1 << 18),
+        atoms=con.sql(
+            "SELECT atom, CAST(said % 9223372036854775807 AS BIGINT) AS said, coalesce(cell, -1) AS cell FROM "
+            f"(SELECT atom, sum(hash({measures})) AS said FROM {numbered.facts} GROUP BY atom) LEFT JOIN placed USING (atom) "
+            "ORDER BY atom"
+        ).to_arrow_table(),
+        rows=con.sql("SELECT atom, person FROM pairs").to_arrow_reader(1 << 18),
     )
 
 

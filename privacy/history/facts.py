@@ -1,13 +1,13 @@
 """Cells of one window that are published again: what the difference between two versions tells, and of how many persons.
 
-A reader subtracts the cells of one version from those of another. Cells are made of atoms (one combination of segment and
-values, all of whose facts are in one cell), so what can be had by subtraction are the cells of both versions that share
-atoms, taken together: a region. It is safe when
+A reader adds and subtracts the cells of both versions. Cells are made of atoms (one combination of segment and values, all of
+whose facts are in one cell). Atoms that lie in the same cell in either version are a piece; whatever can be had by adding and
+subtracting cells is made of pieces: of one as the old version has it, as the new one has it, or of what changed in it. So each
+of these has to be of nobody, or of at least k persons:
 
-- one version's cells in it are a single one, the whole or a part of the other's. Chains of cells that overlap tell of pieces
-  that neither version shows;
-- the persons whose facts changed in it, and those behind atoms that one version shows in it and the other doesn't, are
-  nobody or at least k.
+- behind a piece in a version that shows it;
+- who came into a piece that both show, and who left it. Where facts of the same persons were corrected, it isn't known of how
+  many: then at least k must have come or left besides.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ _VERSION = 1
 class Facts:
     """What the hall remembers of a table of cells: n pairs of an atom and a person.
 
-    table: its name; plan: how its cells are made, as a digest. atoms, persons, said: (n,) keyed numbers of the atom, of the
-    person, and of what the person adds to the cells there. cells: (n,) the cell of the atom, -1 where it's in none.
+    table: its name; plan: how its cells are made, as a digest. atoms, persons: (n,) keyed numbers of the atom and of the person.
+    said, cells: (n,) in one pair of each atom a number for all that its facts add up to, and the atom's cell from 1, 0 where it
+    is in none; 0 in its other pairs.
     """
 
     table: str
@@ -48,77 +49,59 @@ class Facts:
     cells: npt.NDArray[np.int64]
 
 
-def small_regions(old: Facts, new: Facts, *, k: int) -> int:
-    """How many regions tell of too few persons, or of pieces that neither version shows."""
+def small_pieces(old: Facts, new: Facts, *, k: int) -> int:
+    """How many pieces tell of too few persons."""
     atoms = np.unique(np.concatenate([old.atoms, new.atoms]))
-    cell_before, there_before = _cell_of(atoms, old)
-    cell_now, there_now = _cell_of(atoms, new)
-    both = np.flatnonzero((cell_before >= 0) & (cell_now >= 0))
-    olds, news = int(cell_before.max(initial=-1)) + 1, int(cell_now.max(initial=-1)) + 1
-    region = _regions(cell_before[both], olds + cell_now[both], olds + news)
-    count = olds + news
-    having_old = np.bincount(region[:olds], minlength=count)
-    having_new = np.bincount(region[olds:], minlength=count)
-    shared = (having_old > 0) & (having_new > 0)
-    tangled = shared & (having_old > 1) & (having_new > 1)
-    # The region of each atom: of the cell that it is in, in whichever version shows it.
-    of_atom = np.full(len(atoms), -1, np.int64)
-    of_atom[cell_now >= 0] = region[olds + cell_now[cell_now >= 0]]
-    of_atom[cell_before >= 0] = region[cell_before[cell_before >= 0]]
-    half = ((cell_before >= 0) & there_now & (cell_now < 0)) | (
-        (cell_now >= 0) & there_before & (cell_before < 0)
-    )
-    at, person = _told_apart(old, new, atoms, half)
-    region_of = of_atom[at]
-    counts = region_of >= 0
-    pairs = np.unique(np.stack([region_of[counts], person[counts]], axis=1), axis=0)
-    persons = np.bincount(pairs[:, 0], minlength=count)
-    return int((tangled | (shared & (persons > 0) & (persons < k))).sum())
+    cell_before, said_before = _of_atoms(atoms, old)
+    cell_now, said_now = _of_atoms(atoms, new)
+    shown_before, shown_now = cell_before >= 0, cell_now >= 0
+    _, piece = np.unique(np.stack([cell_before, cell_now]), axis=1, return_inverse=True)
+    count = int(piece.max(initial=-1)) + 1
+    at, person, is_new, twice = _pairs(atoms, old, new)
+
+    def persons(rows: npt.NDArray[np.bool_], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """(pieces,) the persons of some pairs, of those atoms that are shown."""
+        told = np.flatnonzero(rows & shown[at])
+        of, who = piece[at[told]], person[told]
+        order = np.lexsort((who, of))
+        of, who = of[order], who[order]
+        first = np.ones(len(of), np.bool_)
+        first[1:] = (of[1:] != of[:-1]) | (who[1:] != who[:-1])
+        return np.bincount(of[first], minlength=count)
+
+    both = shown_before & shown_now
+    left, came = persons(~is_new & ~twice, both), persons(is_new & ~twice, both)
+    bad = np.zeros(count, np.bool_)
+    for each in (persons(~is_new, shown_before), persons(is_new, shown_now), left, came):
+        bad |= (each > 0) & (each < k)
+    corrected = np.zeros(count, np.bool_)
+    corrected[piece[both & (said_before != said_now)]] = True
+    return int((bad | (corrected & (left < k) & (came < k))).sum())
 
 
-def _regions(ones: npt.NDArray[np.int64], others: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """(count,) a number for each set of cells that are linked, by pairs of `ones` and `others`."""
-    region = np.arange(count)
-    while True:
-        least = np.minimum(region[ones], region[others])
-        linked = region.copy()
-        np.minimum.at(linked, ones, least)
-        np.minimum.at(linked, others, least)
-        linked = linked[linked]
-        if np.array_equal(linked, region):
-            return region
-        region = linked
-
-
-def _cell_of(atoms: Numbers, facts: Facts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """(atoms,) the cell of each, numbered from 0, -1 for none; and whether the version has facts there at all."""
-    there = np.zeros(len(atoms), np.bool_)
-    cells = np.full(len(atoms), -1, np.int64)
-    names, first = np.unique(facts.atoms, return_index=True)
-    at = np.searchsorted(atoms, names)
-    there[at] = True
-    shown = facts.cells[first]
-    numbered = np.full(len(shown), -1, np.int64)
-    numbered[shown >= 0] = np.unique(shown[shown >= 0], return_inverse=True)[1]
-    cells[at] = numbered
-    return cells, there
-
-
-def _told_apart(
-    old: Facts, new: Facts, atoms: Numbers, half: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], Numbers]:
-    """Pairs of an atom's place and a person: who adds something else there now, and everyone where one version shows less."""
-    at = np.concatenate([np.searchsorted(atoms, old.atoms), np.searchsorted(atoms, new.atoms)])
+def _pairs(
+    atoms: Numbers, old: Facts, new: Facts
+) -> tuple[npt.NDArray[np.int64], Numbers, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """All pairs of both versions: the atom's place, the person, whether of the new version, and whether it's in both."""
+    at = np.searchsorted(atoms, np.concatenate([old.atoms, new.atoms]))
     persons = np.concatenate([old.persons, new.persons])
-    said = np.concatenate([old.said, new.said])
-    order = np.lexsort((said, persons, at))
-    at, persons, said = at[order], persons[order], said[order]
-    same = (at[1:] == at[:-1]) & (persons[1:] == persons[:-1]) & (said[1:] == said[:-1])
+    is_new = np.arange(len(at)) >= len(old.atoms)
+    order = np.lexsort((is_new, persons, at))
+    at, persons, is_new = at[order], persons[order], is_new[order]
+    same = (at[1:] == at[:-1]) & (persons[1:] == persons[:-1]) & (is_new[1:] != is_new[:-1])
     twice = np.zeros(len(at), np.bool_)
     twice[1:] |= same
     twice[:-1] |= same
-    tells = ~twice | half[at]
-    return at[tells], persons[tells]
+    return at, persons, is_new, twice
+
+
+def _of_atoms(atoms: Numbers, facts: Facts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(atoms,) the cell of each, -1 for none, and what its facts add up to."""
+    at = np.searchsorted(atoms, facts.atoms)
+    cells, said = np.zeros(len(atoms), np.int64), np.zeros(len(atoms), np.int64)
+    marked = np.flatnonzero((facts.cells != 0) | (facts.said != 0))
+    cells[at[marked]], said[at[marked]] = facts.cells[marked], facts.said[marked]
+    return cells - 1, said
 
 
 def whole(pieces: Sequence[Facts], table: str, plan: str) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 
 from contracts.model import Contract, Table
 from core.digest import document_digest, sha256_hex
@@ -41,6 +42,8 @@ def cells_plan_of(contract: Contract, table: Table) -> str:
         "cells": asdict(table.cells) if table.cells else None,
         "k": terms.k if terms else None,
         "unit": terms.unit if terms else None,
+        # What an atom's facts add up to is told by the engine's own hash, which another version may make otherwise.
+        "engine": version("duckdb"),
     }
     return sha256_hex(json.dumps(said, sort_keys=True, default=str).encode())
 

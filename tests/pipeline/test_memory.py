@@ -143,7 +143,7 @@ def test_cells_of_a_window_come_again_only_if_k_persons_changed(home: Home, shop
     assert "next window" in refused.value.remedy
     orders.write_text(before, encoding="utf-8")
     with orders.open("a", encoding="utf-8") as file:
-        file.writelines(f"{raw_member(n)},tea,3,2026-05-05\n" for n in range(120))
+        file.writelines(f"{raw_member(n)},silk,3,2026-05-05\n" for n in range(120))
     route.run("small-shop", home=home)
     assert len(home.catalog.releases(all=True)) == 2
 
