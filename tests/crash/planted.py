@@ -87,10 +87,11 @@ def open_unsigned(root: Path) -> Place:
 
 
 def more_orders(place: Place, *, batch: int = 0) -> None:
-    """New facts at the platform: the next run makes another release."""
+    """New facts at the platform, each batch of an article of its own: the next run makes another release."""
+    goods = f"silk {batch}" if batch else "silk"
     with (place.shop / "data" / "orders.csv").open("a", encoding="utf-8") as file:
         file.writelines(
-            f"{_raw('member', number)},silk,3,2026-05-05,{_raw('remark', 9000 + 100 * batch + number)}\n"
+            f"{_raw('member', number)},{goods},3,2026-05-05,{_raw('remark', 9000 + 100 * batch + number)}\n"
             for number in range(MORE_ORDERS + batch)
         )
 
