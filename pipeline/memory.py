@@ -3,8 +3,8 @@
     <memory>/<release>/rows.parquet, classes.parquet      of the table of persons, see `privacy.history.memory`
                        cells-<n>.parquet                  of the n-th table, where it holds cells, see `privacy.history.facts`
 
-
-All is encrypted under a key of the hall. They lie apart from the catalog, whose files the doors hand out. The log has their digests, in the event of the staging.
+All of it is encrypted under a key of the hall, and lies apart from the catalog, whose files the doors hand out. The log has the
+digests, in the event of the staging.
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ def build_cell_table(
 ) -> tuple[CellCounts, str | None]:
     """Writes the cells of a fact table and counts them again on the written file.
 
-    segments: of each person that the subject table shows, by number; None without. names: the key of these numbers. history: what the hall remembers, of the same window too; memory: where what is to be
-    remembered of these cells is written then, whose SHA-256 is given back. Raises PrivacyError where the limits can't be met, or
+    segments: of each person that the subject table shows, by number; None without. names: the key of these numbers.
+    history: what the hall remembers, of the same window too; memory: where what is to be remembered of these cells is written
+    then, whose SHA-256 is given back. Raises PrivacyError where the limits can't be met, or
     where the difference to cells of the window that were published before would tell of fewer than k persons.
     """
     terms, plan = contract.privacy, table.cells

@@ -37,8 +37,7 @@ class Whole:
 
     classes: all classes; those that go on stand behind the new ones. Who goes on although the source says something else of
     them by now is in none of its tuples, and counts in `persons` all the same. of_row: (r + e,) the class of each row that is
-    published, else -1. unit_of_row: (r + e,) person codes,
-    None where each row is somebody's own. segments: names of the segments, None without any. again: the earlier file's rows that
+    published, else -1. unit_of_row: (r + e,) person codes, None where each row is somebody's own. segments: names of the segments, None without any. again: the earlier file's rows that
     are published again; stays: (classes that go on,) their numbers in the earlier release. waiting: persons who are new and too
     few to be shown yet.
     """
