@@ -21,89 +21,60 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.people import QUASI_IDENTIFIERS, SENSITIVE, UNIQUE_QUASI_IDENTIFIERS, UNIT, write_people
 from benchmarks.route import Cost, peak_mb, used
+
+if TYPE_CHECKING:
+    from contracts.model import Column
 
 K, L, MAX_SUPPRESSED = 5, 2, 0.02
 BOUNDS = {"repeat": (1.5, 1200.0), "unique": (4.0, 2500.0)}
 
 
+def columns(path: Path) -> Iterator[Column]:
+    """How a contract says the columns of a made-up table."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 (a process of its own)
+
+    from contracts.model import Column, LogicalType, Role  # noqa: PLC0415
+    from contracts.protection import HierarchySpec, Transform  # noqa: PLC0415
+
+    kinds = {"int16": LogicalType.INTEGER, "int32": LogicalType.INTEGER, "int64": LogicalType.INTEGER}
+    kinds |= {"date32[day]": LogicalType.DATE}
+    for field in pq.read_schema(path):
+        role, transform, hierarchy = (
+            Role.QUASI_IDENTIFIER,
+            Transform.GENERALIZE,
+            HierarchySpec(kind="natural"),
+        )
+        if field.name == UNIT:
+            role, transform, hierarchy = Role.IDENTIFIER, Transform.DROP, None
+        elif field.name in SENSITIVE:
+            role, transform, hierarchy = Role.SENSITIVE, Transform.KEEP, None
+        elif field.name not in (*QUASI_IDENTIFIERS, *UNIQUE_QUASI_IDENTIFIERS):
+            continue
+        kind = kinds.get(str(field.type), LogicalType.STRING)
+        yield Column(name=field.name, type=kind, role=role, transform=transform, hierarchy=hierarchy)
+
+
 def engine(file: str) -> Cost:
     """Anonymizes one file in this process."""
     imports = used()
-    import pyarrow as pa  # noqa: PLC0415 (what the imports cost is part of the measurement)
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term  # noqa: PLC0415
-    from contracts.protection import HierarchySpec, PrivacyTerms, Transform  # noqa: PLC0415
+    from benchmarks.cases import contracted, subjects  # noqa: PLC0415 (what imports cost is part of the measurement)
+    from contracts.protection import PrivacyTerms  # noqa: PLC0415
     from core.keys import ContractKeys, FileKey  # noqa: PLC0415
-    from core.proof import TableFile, Window  # noqa: PLC0415
-    from pipeline.validation.validate import validated_from  # noqa: PLC0415
     from privacy.anonymize import anonymize  # noqa: PLC0415
     from privacy.history.memory import History  # noqa: PLC0415
     from privacy.subjects.names import KEY_BYTES  # noqa: PLC0415
 
     imports = used() - imports
     path = Path(file)
-    kinds = {
-        pa.int64(): LogicalType.INTEGER,
-        pa.int16(): LogicalType.INTEGER,
-        pa.int32(): LogicalType.INTEGER,
-        pa.date32(): LogicalType.DATE,
-    }
-
-    def column(field: pa.Field) -> Column:
-        role, transform, hierarchy = Role.IDENTIFIER, Transform.DROP, None
-        if field.name in SENSITIVE:
-            role, transform = Role.SENSITIVE, Transform.KEEP
-        elif field.name != UNIT:
-            role, transform = Role.QUASI_IDENTIFIER, Transform.GENERALIZE
-            hierarchy = HierarchySpec(kind="natural")
-        return Column(
-            name=field.name,
-            type=kinds.get(field.type, LogicalType.STRING),
-            role=role,
-            transform=transform,
-            hierarchy=hierarchy,
-        )
-
-    fields = [
-        field
-        for field in pq.read_schema(path)
-        if field.name in (UNIT, *SENSITIVE, *QUASI_IDENTIFIERS, *UNIQUE_QUASI_IDENTIFIERS)
-    ]
-    table = Table(
-        name="people", physical_name="people", kind=TableKind.SUBJECTS, columns=tuple(map(column, fields))
-    )
-    contract = Contract(
-        id="benchmark",
-        version="1.0.0",
-        name="benchmark",
-        status="active",
-        digest="0" * 64,
-        tenant="platform",
-        recipient="firm",
-        purpose="measuring",
-        term=Term(start=date(2026, 1, 1), end=date(2026, 12, 31)),
-        source=Source(connector="files"),
-        privacy=PrivacyTerms(unit=UNIT, k=K, l=L, max_suppressed=MAX_SUPPRESSED),
-        max_quarantined=0.0,
-        tables=(table,),
-    )
-    rows = pq.read_metadata(path).num_rows
-    window = Window(start=None, end=None)
-    given = TableFile(name="people", path=path, rows=rows, size_bytes=path.stat().st_size, sha256="0" * 64)
-    validated = validated_from(
-        contract_id=contract.id,
-        contract_digest=contract.digest,
-        window=window,
-        source_digest="0" * 64,
-        tables={"people": given},
-    )
+    terms = PrivacyTerms(unit=UNIT, k=K, l=L, max_suppressed=MAX_SUPPRESSED)
+    validated, contract = contracted(path, subjects("people", [*columns(path)]), terms)
     steps: list[tuple[str, float]] = []
 
     def progress(step: str, share: float | None = None) -> None:
@@ -125,7 +96,7 @@ def engine(file: str) -> Cost:
         assert isinstance(risk, dict)
     steps.append(("", end))
     return {
-        "rows": rows,
+        "rows": validated.tables["people"].rows,
         "cpu_s": end - start,
         "wall_s": took,
         "imports_s": imports,

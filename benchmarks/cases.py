@@ -7,7 +7,7 @@ that every tool gets the same values and the same steps; `loss` reads what any o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -110,14 +110,18 @@ def loss(published: pa.Table, case: Case, *, rows: int) -> float:
     return float(total / len(case.trees) + rows - published.num_rows) / rows
 
 
-def contracted(path: Path, case: Case, terms: PrivacyTerms) -> tuple[Validated, Contract]:
-    """A case's file as the engine gets it, and the contract for it."""
-    table = Table(
-        name=case.name,
-        physical_name=case.name,
-        kind=TableKind.SUBJECTS,
-        columns=tuple(_columns(case)),
-    )
+def table_of(case: Case) -> Table:
+    """A case's columns as a contract says them: persons left out, trees generalised, what is sensitive kept."""
+    return subjects(case.name, [*_columns(case)])
+
+
+def subjects(name: str, columns: Sequence[Column]) -> Table:
+    """A contract's table with one row for each person."""
+    return Table(name=name, physical_name=name, kind=TableKind.SUBJECTS, columns=tuple(columns))
+
+
+def contracted(path: Path, table: Table, terms: PrivacyTerms) -> tuple[Validated, Contract]:
+    """A table's file as the engine gets it, and a contract for it alone."""
     contract = Contract(
         id="benchmark",
         version="1.0.0",
@@ -134,13 +138,13 @@ def contracted(path: Path, case: Case, terms: PrivacyTerms) -> tuple[Validated, 
         tables=(table,),
     )
     rows = pq.read_metadata(path).num_rows
-    file = TableFile(name=case.name, path=path, rows=rows, size_bytes=path.stat().st_size, sha256="0" * 64)
+    file = TableFile(name=table.name, path=path, rows=rows, size_bytes=path.stat().st_size, sha256="0" * 64)
     validated = validated_from(
         contract_id=contract.id,
         contract_digest=contract.digest,
         window=Window(start=None, end=None),
         source_digest="0" * 64,
-        tables={case.name: file},
+        tables={table.name: file},
     )
     return validated, contract
 

@@ -59,7 +59,7 @@ def kernel(repeat: int) -> dict[str, float]:
 def command(file: str, started: float) -> dict[str, float]:
     """Makes one file safe in this process. started: when it was called into being, by time.time()."""
     begun = time.time()
-    from benchmarks.cases import ADULT, contracted  # noqa: PLC0415 (measured)
+    from benchmarks.cases import ADULT, contracted, table_of  # noqa: PLC0415 (measured)
     from benchmarks.people import UNIT  # noqa: PLC0415
     from contracts.protection import PrivacyTerms, Search  # noqa: PLC0415
     from core.keys import ContractKeys  # noqa: PLC0415
@@ -67,7 +67,7 @@ def command(file: str, started: float) -> dict[str, float]:
 
     path = Path(file)
     terms = PrivacyTerms(unit=UNIT, k=5, l=2, search=Search.MULTIDIMENSIONAL)
-    validated, contract = contracted(path, ADULT, terms)
+    validated, contract = contracted(path, table_of(ADULT), terms)
     steps = [("start", started), ("imports", begun), ("open", time.time())]
 
     def progress(step: str, share: float | None = None) -> None:

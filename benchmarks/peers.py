@@ -34,7 +34,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.cases import CASES, Case, contracted, ladder, loss, write_adult
+from benchmarks.cases import CASES, Case, contracted, ladder, loss, table_of, write_adult
 from benchmarks.people import UNIT
 from benchmarks.route import Cost, peak_mb, used
 from contracts.protection import PrivacyTerms, Search
@@ -70,7 +70,7 @@ def engine(asked: dict[str, Any]) -> Cost:
         search=Search(asked["search"]),
         max_suppressed=MAX_SUPPRESSED,
     )
-    validated, contract = contracted(Path(asked["file"]), case, terms)
+    validated, contract = contracted(Path(asked["file"]), table_of(case), terms)
     runs = []
     for _ in range(6):
         steps: list[tuple[str, float, float]] = []

@@ -189,15 +189,29 @@ def _of_window(
 
 
 def _of_before(release: Release, contract: Contract, home: Home) -> tuple[Contract, Table] | None:
-    """The contract and the subject table of a release without a memory; None where it shows no persons' rows."""
+    """The contract and the subject table of a release without a memory; None where it shows no persons' rows.
+
+    Raises PrivacyError where no contract says any more what its tables hold: they may be the same persons'.
+    """
     if release.contract_id != contract.id:
         try:
             contract = find_contract(release.contract_id, home.settings.contracts)
         except SluiceError:
-            return None
+            raise _unknown(release) from None
     contract = through(contract, "release")
+    shown = {each.name for each in release.tables}
+    if not shown <= {each.name for each in contract.tables}:
+        raise _unknown(release)
     table = _subjects(contract)
-    return (contract, table) if table and any(each.name == table.name for each in release.tables) else None
+    return (contract, table) if table and table.name in shown else None
+
+
+def _unknown(release: Release) -> PrivacyError:
+    return PrivacyError(
+        f"Release refused: {release.release} was published before the hall kept account of whom a release shows, and no "
+        f"contract {release.contract_id} says what its tables hold, so that nobody knows whether a further one would undo it.",
+        remedy="Put the contract as it was back in SLUICE_CONTRACTS; or suspend or terminate it and delete that release.",
+    )
 
 
 def _rebuilt(release: Release, contract: Contract, home: Home, names: bytes, *, source: TableFile) -> Memory:

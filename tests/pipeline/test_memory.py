@@ -179,6 +179,26 @@ def test_a_release_of_before_there_were_memories_is_read_back_by_its_pseudonyms(
     assert members(home, second.release) == members(home, first.release)
 
 
+@pytest.mark.parametrize("lost", ["the contract", "its table"])
+def test_a_release_of_before_there_were_memories_counts_also_when_its_contract_is_gone(
+    home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """The attack: take the earlier contract off the shelf, and the same members are shown in other classes."""
+    first = route.run("small-shop", home=home).release
+    other_contract(shop)
+    monkeypatch.setattr(module, "_digests", lambda *_: None)
+    text = shop.read_text(encoding="utf-8")
+    if lost == "the contract":
+        shop.rename(shop.with_suffix(".gone"))
+    else:
+        shop.write_text(text.replace("name: members", "name: buyers"), encoding="utf-8")
+    with pytest.raises(PrivacyError, match="says what its tables hold") as refused:
+        route.run("other-shop", home=home)
+    assert first.release in str(refused.value)
+    assert "Put the contract as it was back" in refused.value.remedy
+    assert len(home.catalog.releases(all=True)) == 1
+
+
 def candidates(home: Home) -> list[int]:
     """How many persons stand in each set that two live releases don't tell apart."""
     contract = find_contract("small-shop", home.settings.contracts)
