@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from tests.pictures import leave_out_pictures
@@ -15,6 +17,11 @@ _left_out = pytest.StashKey[int]()
 # Where a report's pictures are looked at. They cost a third of a second for each release, and the others make hundreds.
 _DRAWN = ("test_report_page", "test_disclosure")
 
+
+# Whole runs, hundreds of them: what they reach is counted where a room's own tests reach it, and counting takes a third of the time.
+_UNCOUNTED = ("cli", "crash", "dags", "frame", "state", "agreements/test_demo.py", "agreements/test_strangers.py")
+_UNCOUNTED += ("pipeline/test_airflow.py", "pipeline/test_races.py")
+_TESTS = Path(__file__).parent
 
 # Files whose tests take minutes, first: begun last, they would run on one core while the other waits.
 _LONGEST = (
@@ -40,6 +47,21 @@ def pictures(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.module.__name__.rpartition(".")[2] not in _DRAWN:
             leave_out_pictures(patch.setattr)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No counting of lines in the modules of whole runs."""
+    path = request.path.relative_to(_TESTS).as_posix()
+    counting = coverage.Coverage.current()
+    if counting is None or not any(path.startswith(each) or path.endswith(each) for each in _UNCOUNTED):
+        yield
+        return
+    counting.stop()
+    try:
+        yield
+    finally:
+        counting.start()
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

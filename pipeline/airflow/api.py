@@ -17,6 +17,7 @@ from core.errors import SluiceError
 
 OVER = frozenset({"success", "failed"})
 TASK_OVER = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
+_HEALTH_S = 10.0  # what takes longer over saying that it's well isn't
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # before asking again what the server broke over
 
 
@@ -60,16 +61,19 @@ class RunView:
 
 
 class AirflowClient:
-    """Calls one Airflow on this machine. Never through a proxy: it's our own loopback."""
+    """Calls one Airflow on this machine. Never through a proxy: it's our own loopback.
 
-    def __init__(self, port: int, *, user: str, password: str, timeout_s: float = 10) -> None:
+    timeout_s: how long it may take over a call; its SQLite may wait that long for the scheduler.
+    """
+
+    def __init__(self, port: int, *, user: str, password: str, timeout_s: float = 60) -> None:
         self._port, self._user, self._password, self._timeout_s = port, user, password, timeout_s
         self._token: str | None = None
 
     def health(self) -> dict[str, str]:
         """Component -> "healthy" or what else it says; empty while the server doesn't answer."""
         try:
-            answer = self._send("GET", "/api/v2/monitor/health", token=None)
+            answer = self._send("GET", "/api/v2/monitor/health", token=None, timeout_s=_HEALTH_S)
         except (OSError, http.client.HTTPException, AirflowError):
             return {}
         return {name: str(part.get("status")) for name, part in answer.items() if isinstance(part, dict)}
@@ -167,9 +171,15 @@ class AirflowClient:
         return self._send(method, path, body, token=self._token)
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, token: str | None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        token: str | None,
+        timeout_s: float | None = None,
     ) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout_s)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s or self._timeout_s)
         try:
             headers = {"Accept": "application/json", "Content-Type": "application/json"}
             if token:

@@ -15,7 +15,7 @@ from pipeline import route
 from pipeline.attest import attest
 from pipeline.home import Home
 from tests.crash import acts
-from tests.crash.faults import FullDisk, Point
+from tests.crash.faults import FullDisk, Point, part
 from tests.crash.forks import Forks
 from tests.crash.planted import SEED, Place, found, open_planted
 
@@ -53,8 +53,10 @@ def still(place: Place, before: acts.Seen) -> None:
     assert not found(place.home, place.temp, place.work)
 
 
-def fill_at_each_point(published: Place, listed: Place, fresh: Place) -> tuple[int, int, set[str]]:
-    """A disk that is full from each point of a run on, one after the other; how many those are and what was said.
+def fill_at_each_point(
+    published: Place, listed: Place, fresh: Place, choose: Callable[[list[Point]], list[Point]]
+) -> tuple[int, int, set[str]]:
+    """A disk that is full from each chosen point of a run on, one after the other; how many points there are and what was said.
 
     published: a place with a release; listed: another like it, fresh: one without, both to find the points in.
     """
@@ -67,14 +69,14 @@ def fill_at_each_point(published: Place, listed: Place, fresh: Place) -> tuple[i
         points.append(list({point[:2]: point for point in reversed(disk.points)}.values())[::-1])
     said: set[str] = set()
     first = [point for point in points[1] if point[:2] not in {known[:2] for known in points[0]}]
-    for number, point in enumerate(first):
+    for number, point in enumerate(choose(first)):
         place = open_planted(fresh.root.parent / f"{number}")
         assert full_from(disk, point, place, said)
         still(place, acts.NOTHING)
     acts.recover(place, 0)
     acts.settle(published)
     before = acts.look(Home.open(published.settings))
-    for point in points[0]:
+    for point in choose(points[0]):
         assert full_from(disk, point, published, said)
         still(published, before)
     acts.recover(published, 1)
@@ -126,7 +128,20 @@ def within_file_sizes(place: Place, sizes: tuple[int, ...]) -> tuple[set[str], s
 def test_a_disk_that_is_full_from_any_point_on_is_said_and_mended(
     forks: Forks, published: Places, fresh: Places
 ) -> None:
-    first, second, _ = forks.run(fill_at_each_point, published(), published(), fresh()).given()
+    fill(forks, published, fresh, part)
+
+
+@pytest.mark.system
+def test_a_disk_that_is_full_from_each_point_on_is_said_and_mended(
+    forks: Forks, published: Places, fresh: Places
+) -> None:
+    fill(forks, published, fresh, list)
+
+
+def fill(
+    forks: Forks, published: Places, fresh: Places, choose: Callable[[list[Point]], list[Point]]
+) -> None:
+    first, second, _ = forks.run(fill_at_each_point, published(), published(), fresh(), choose).given()
     assert first > 10
     assert second > 50
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.crash import acts
-from tests.crash.faults import Point, distinct
+from tests.crash.faults import Point, distinct, part
 from tests.crash.forks import Ended, Forks
 from tests.crash.planted import Place
 
 KILLED = 9
 IN_A_ROW = 5  # crashes before the run that succeeds, in the newcomer's suite
-RANDOM_MOMENTS, MANY_MOMENTS = 20, 200
+RANDOM_MOMENTS, MANY_MOMENTS = 8, 200
 
 Places = Callable[[], Place]
 Act = Callable[[Place, Point | None], tuple[list[Point], list[int]]]
@@ -60,7 +60,7 @@ def check(ended: Ended, at: object) -> None:
 def test_a_kill_at_any_point_of_a_second_release_is_mended(forks: Forks, published: Places) -> None:
     every, some = points(forks, published())
     assert len(every) > 100
-    kill_at(forks, published, some, 1, IN_A_ROW)
+    kill_at(forks, published, part(some), 1, IN_A_ROW)
 
 
 @pytest.mark.slow
@@ -75,14 +75,20 @@ def test_a_kill_at_any_point_of_the_very_first_run_is_mended(
     _, some = points(forks, fresh())
     new = [point for point in some if point[:2] not in known]
     assert len(new) > 10
-    kill_at(forks, fresh, new, 0, IN_A_ROW)
+    kill_at(forks, fresh, part(new), 0, IN_A_ROW)
 
 
 @pytest.mark.slow
 def test_a_kill_at_any_point_of_the_signing_in_a_new_hall_is_mended(forks: Forks, unsigned: Places) -> None:
     every, disks = forks.run(acts.sign_until, unsigned(), None).given()
     assert len(every) > 40
-    kill_at(forks, unsigned, distinct(every, disks), 0, IN_A_ROW, acts.sign_until)
+    kill_at(forks, unsigned, part(distinct(every, disks)), 0, IN_A_ROW, acts.sign_until)
+
+
+@pytest.mark.system
+def test_a_kill_at_each_point_of_the_signing_is_mended(forks: Forks, unsigned: Places) -> None:
+    every, disks = forks.run(acts.sign_until, unsigned(), None).given()
+    kill_at(forks, unsigned, distinct(every, disks), 0, 1, acts.sign_until)
 
 
 @pytest.mark.system
