@@ -19,7 +19,15 @@ _DRAWN = ("test_report_page", "test_disclosure")
 
 
 # Whole runs, hundreds of them: what they reach is counted where a room's own tests reach it, and counting takes a third of the time.
-_UNCOUNTED = ("cli", "crash", "dags", "frame", "state", "agreements/test_demo.py", "agreements/test_strangers.py")
+_UNCOUNTED = (
+    "cli",
+    "crash",
+    "dags",
+    "frame",
+    "state",
+    "agreements/test_demo.py",
+    "agreements/test_strangers.py",
+)
 _UNCOUNTED += ("pipeline/test_airflow.py", "pipeline/test_races.py")
 _TESTS = Path(__file__).parent
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from contracts.agreement.values import Grade
-from contracts.life import talk
 from contracts.life import dossier as limits
+from contracts.life import talk
 from contracts.life.dossier import ContractName, Dossier, replay
 from contracts.life.negotiation import Side
 from contracts.life.state import Standing, Turn
