@@ -17,6 +17,7 @@ import random
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -196,23 +197,30 @@ class Ledger:
         return self._receipt_at(place, kind, subject, name.removeprefix(every))
 
     def _receipt_at(self, place: Place, kind: str, subject: str, digest: str) -> Receipt:
-        leaf = self._read(leaf_key(place.index), place.index)
+        return self._told_at(place, kind, subject, digest).receipt
+
+    def _told_at(self, place: Place, kind: str, subject: str, digest: str) -> Told:
+        with self._store.held():
+            leaf = self._read(leaf_key(place.index), place.index)
+            note = self._note(place.index + 1)
         hashed = leaf_hash(leaf)
-        checkpoint = self._open_checkpoint(place.index + 1)
+        checkpoint = self._opened(note, place.index + 1)
         verify_inclusion(hashed, place.index, checkpoint.size, place.proof, checkpoint.root)
-        event = from_openlineage(json.loads(leaf)).event
+        recorded = from_openlineage(json.loads(leaf))
+        event = recorded.event
         if (event.kind, event.subject, event.digest) != (kind, subject, digest):
             raise LedgerError("The ledger's index names another event.", where=INDEX, index=place.index)
-        return _receipt(
+        receipt = _receipt(
             index=place.index,
             leaf_hash=hashed.hex(),
             kind=event.kind,
             subject=subject,
             digest=digest,
-            checkpoint=as_text(self._read(checkpoint_key(place.index + 1), place.index)),
+            checkpoint=note,
             proof=tuple(node.hex() for node in place.proof),
             origin=self._signer.name,
         )
+        return Told(receipt, recorded)
 
     def told(self, kind: EventKind, below: str) -> tuple[Told, ...]:
         """The events of a kind whose subject begins with `below`, in the log's order, each proved to be in the log.
@@ -220,10 +228,10 @@ class Ledger:
         Raises LedgerError when a stored leaf is no longer the one that was signed for.
         """
         found = []
-        for entry in self._store.scan(f"{INDEX}{kind}/{below}"):
-            subject, _, digest = entry.key.removeprefix(f"{INDEX}{kind}/").partition("#")
-            receipt = self._receipt_at(decode_place(entry.value), kind, subject, digest)
-            found.append(Told(receipt, self.recorded(receipt.index)))
+        with self._store.held():
+            for entry in self._store.scan(f"{INDEX}{kind}/{below}"):
+                subject, _, digest = entry.key.removeprefix(f"{INDEX}{kind}/").partition("#")
+                found.append(self._told_at(decode_place(entry.value), kind, subject, digest))
         return tuple(sorted(found, key=lambda told: told.receipt.index))
 
     def recorded(self, index: int) -> Recorded:
@@ -241,9 +249,10 @@ class Ledger:
     def _newest(self, size: int) -> datetime | None:
         if size == 0:
             return None
-        recorded = self.recorded(size - 1)
-        event = recorded.event
-        receipt = self.receipt_for(event.kind, event.subject, digest=event.digest)
+        with self._store.held():
+            recorded = self.recorded(size - 1)
+            event = recorded.event
+            receipt = self.receipt_for(event.kind, event.subject, digest=event.digest)
         if receipt is None or receipt.index != size - 1:
             raise LedgerError(
                 "The ledger's newest entry isn't the one that was signed for.",
@@ -279,8 +288,18 @@ class Ledger:
         entry = self._store.get(HEAD)
         return decode_head(entry.value).size if entry else 0
 
+    def held(self) -> AbstractContextManager[None]:
+        """A block in which many reads after each other share what they open."""
+        return self._store.held()
+
     def _open_checkpoint(self, size: int) -> Checkpoint:
-        checkpoint = open_checkpoint(as_text(self._read(checkpoint_key(size), size - 1)), self._key)
+        return self._opened(self._note(size), size)
+
+    def _note(self, size: int) -> str:
+        return as_text(self._read(checkpoint_key(size), size - 1))
+
+    def _opened(self, note: str, size: int) -> Checkpoint:
+        checkpoint = open_checkpoint(note, self._key)
         if checkpoint.size != size:
             raise LedgerError(
                 "A stored checkpoint is of another size.", where=checkpoint_key(size), index=size - 1

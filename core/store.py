@@ -7,9 +7,11 @@ place; `tests/core/test_store.py` is the behaviour that each engine has to show.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -62,11 +64,16 @@ class Store(Protocol):
         """
         ...
 
+    def held(self) -> AbstractContextManager[None]:
+        """Within the block `get` may keep open, for this thread, what it opens: for many of them after each other."""
+        ...
+
 
 class SqliteStore:
     """A `Store` in one SQLite file of mode 0600, for the processes of one machine.
 
-    Opens a connection for each call: nothing is carried over a fork or between threads. A version is the number of
+    Opens a connection for each call, but for those of `get` in a block of `held`: nothing is carried over a fork or between
+    threads, and what is committed lies in the file itself when nobody reads. A version is the number of
     the commit that wrote the entry, counted over the whole store, which is why none ever comes back.
 
     create: make the file when it's missing; False raises StateError then (an auditor who names a wrong path must not
@@ -77,6 +84,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, create: bool = True, busy_timeout_s: float = 30.0) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
+        self._open: dict[tuple[int, int], sqlite3.Connection] = {}  # by process and thread
         if create and not path.exists():
             self._create()
         if not path.is_file():
@@ -87,9 +95,19 @@ class SqliteStore:
             self._check(connection)
 
     def get(self, key: str) -> Entry | None:
-        with self._connection() as connection:
+        with self._connection(self._open.get(_here())) as connection:
             row = connection.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
         return Entry(*row) if row else None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        here = _here()
+        with ExitStack() as stack:
+            if here not in self._open:
+                # A commit and a scan open their own: what is read here is never of before an unfinished scan.
+                self._open[here] = stack.enter_context(self._connection())
+                stack.callback(self._open.pop, here)
+            yield
 
     def scan(self, prefix: str, *, start: str = "") -> Iterator[Entry]:
         with self._connection() as connection:
@@ -170,9 +188,12 @@ class SqliteStore:
             )
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, opened: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
         # check_same_thread off: a scan that was left unfinished may be closed by the garbage collector of any thread.
         try:
+            if opened is not None:
+                yield opened
+                return
             connection = sqlite3.connect(
                 self._path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
             )
@@ -185,6 +206,10 @@ class SqliteStore:
             raise StateError(
                 f"The store can't be read or written: {name}.", where=str(self._path), remedy=_remedy(name)
             ) from None
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
 
 
 @contextmanager

@@ -205,8 +205,11 @@ class Desk:
     def _checked(self, data: bytes, path: Path | None) -> OnDesk:
         dossier = Dossier.parse(data)
         contract = _read(dossier.contract)
-        log = logged(self._home, contract.id)
-        made = replay(dossier, _name(contract), parties=self.registry.parties, at=moments(self._home, log))
+        with self._home.ledger.held():
+            log = logged(self._home, contract.id)
+            made = replay(
+                dossier, _name(contract), parties=self.registry.parties, at=moments(self._home, log)
+            )
         _same_story(made, log, whole=path is not None)
         return self._on_desk(dossier, contract, made, path or self._path(contract.id, made.id))
 

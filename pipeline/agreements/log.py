@@ -62,10 +62,11 @@ class Logged:
 def logged(home: Home, contract_id: str = "") -> Logged:
     """What the ledger holds of a contract, or of all."""
     below = f"{_short(contract_id)}/" if contract_id else ""
-    told = sorted(
-        (each for kind in _ACTS for each in home.ledger.told(kind, below)),
-        key=lambda each: each.receipt.index,
-    )
+    with home.ledger.held():
+        told = sorted(
+            (each for kind in _ACTS for each in home.ledger.told(kind, below)),
+            key=lambda each: each.receipt.index,
+        )
     held: dict[str, Held] = {}
     speakers: defaultdict[str, set[str]] = defaultdict(set)
     for each in told:

@@ -30,6 +30,11 @@ class Stands:
 
 def standings(home: Home, contract_id: str = "") -> tuple[Stands, ...]:
     """How every negotiated contract stands, or those of one id, in the order in which they began."""
+    with home.ledger.held():
+        return _standings(home, contract_id)
+
+
+def _standings(home: Home, contract_id: str) -> tuple[Stands, ...]:
     log = logged(home, contract_id)
     desk = Desk(home)
     kept: dict[str, OnDesk] = {}

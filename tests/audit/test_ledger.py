@@ -5,6 +5,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -157,6 +158,9 @@ class Failing:
 
     def scan(self, prefix: str, *, start: str = "") -> Iterator[Entry]:
         return self.store.scan(prefix, start=start)
+
+    def held(self) -> AbstractContextManager[None]:
+        return self.store.held()
 
     def commit(self, writes: Sequence[Write]) -> None:
         if self.times <= 0:

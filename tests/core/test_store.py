@@ -48,6 +48,41 @@ def _put(store: Store, key: str, value: bytes) -> Entry:
     return written
 
 
+def test_what_is_held_open_sees_what_others_write_and_leaves_nothing_behind(
+    open_store: Open, store: Store, tmp_path: Path
+) -> None:
+    _put(store, "a", b"1")
+    scan = store.scan("")
+    assert next(scan).key == "a"  # unfinished: it keeps its own snapshot, the others don't
+    with store.held(), store.held():
+        assert store.get("a") is not None
+        _put(open_store(), "a", b"2")
+        assert _put(store, "a", store.get("a").value + b"3").value == b"23"  # type: ignore[union-attr]
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(store.get, "a").result() == store.get("a")
+    del scan
+    assert store.get("a").value == b"23"  # type: ignore[union-attr]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.sqlite"]
+
+
+def _own_and_theirs(store: Store, answers: multiprocessing.SimpleQueue[bytes]) -> None:
+    with store.held():
+        _put(store, "a", b"child")
+        answers.put(store.get("a").value)  # type: ignore[union-attr]
+
+
+def test_what_is_held_open_is_not_carried_over_a_fork(store: Store) -> None:
+    context = multiprocessing.get_context("fork")
+    answers: multiprocessing.SimpleQueue[bytes] = context.SimpleQueue()
+    with store.held():
+        _put(store, "a", b"parent")
+        child = context.Process(target=_own_and_theirs, args=(store, answers))
+        child.start()
+        child.join(30)
+        assert (child.exitcode, answers.get()) == (0, b"child")
+        assert store.get("a").value == b"child"  # type: ignore[union-attr]
+
+
 def test_what_was_committed_is_there_for_everyone(open_store: Open) -> None:
     open_store().commit([Write("a", b"\x00\xff", 0), Write("b", b"", 0)])
     other = open_store()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
 from contracts.agreement.vocabulary import Door
@@ -52,6 +53,9 @@ class MemoryStore:
                 return
             yield entries[keys[place]]
 
+    def held(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def commit(self, writes: Sequence[Write]) -> None:
         if len({write.key for write in writes}) != len(writes):
             raise InternalError("One commit writes a key twice.")
@@ -97,6 +101,9 @@ class FaultyStore:
 
     def scan(self, prefix: str, *, start: str = "") -> Iterator[Entry]:
         return self._inner.scan(prefix, start=start)
+
+    def held(self) -> AbstractContextManager[None]:
+        return self._inner.held()
 
     def commit(self, writes: Sequence[Write]) -> None:
         for faults in (self.before, self.after):
