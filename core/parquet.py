@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -75,17 +75,19 @@ class Writer:
 
 
 @contextmanager
-def writer(path: Path, schema: pa.Schema, key: FileKey | None) -> Iterator[Writer]:
+def writer(
+    path: Path, schema: pa.Schema, key: FileKey | None, *, random: Collection[str] = ()
+) -> Iterator[Writer]:
     """A new Parquet file, mode 0600, in place of one that's there; gone if writing it fails.
 
-    key: encrypts footer and columns; None writes a plain file. Raises OSError and pa.ArrowException.
+    key: encrypts footer and columns; None writes a plain file. random: columns that no compression makes smaller. Raises OSError and pa.ArrowException.
     """
     with (
         _private(path) as sink,
         pq.ParquetWriter(
             sink,
             schema,
-            compression="zstd",
+            compression={field.name: "none" if field.name in random else "zstd" for field in schema},
             # A dictionary pays for texts, which come again and again; for numbers it costs more than it saves.
             use_dictionary=[field.name for field in schema if _is_text(field.type)],
             dictionary_pagesize_limit=_ONE_PAGE,

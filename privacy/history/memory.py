@@ -106,7 +106,8 @@ def write_memory(memory: Memory, folder: Path, key: FileKey) -> dict[str, str]:
     if memory.segments is not None:
         classes["segment"] = memory.segments
     for name, table in ((ROWS, pa.table(rows)), (CLASSES, pa.table(classes))):
-        with writer(folder / name, table.schema.with_metadata(about), key) as sink:
+        fields = table.schema.with_metadata(about)
+        with writer(folder / name, fields, key, random=("person", "content")) as sink:
             sink.write(table.cast(sink.schema))
     return {name: file_digest(folder / name) for name in (ROWS, CLASSES)}
 

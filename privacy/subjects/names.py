@@ -36,14 +36,16 @@ def numbers(values: pa.Array | pa.ChunkedArray, key: bytes) -> Numbers:
     if not len(whole):
         return np.zeros(0, np.int64)
     k0, k1 = np.frombuffer(key, "<u8")
+    made: Numbers
     if pa.types.is_integer(whole.type) and whole.type != pa.uint64():
-        octets, offsets = _digits(whole.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False))
+        values_64 = whole.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        made = _of_digits(values_64, k0, k1).view(np.int64)
     else:
         texts = pc.cast(whole, pa.large_string())
         _, ends, data = texts.buffers()
         offsets = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
         octets = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    made: Numbers = _siphash(octets, offsets, k0, k1).view(np.int64)
+        made = _of_texts(octets, offsets, k0, k1).view(np.int64)
     if whole.null_count:
         made[whole.is_null().to_numpy(zero_copy_only=False)] = 0
     return made
@@ -87,55 +89,54 @@ def _mix(total, codes, numbers, starts):
 
 
 @njit(cache=True, nogil=True)
-def _digits(values):
-    """Whole numbers as decimal texts: all their octets, and where each begins."""
-    octets, offsets = np.empty(20 * len(values), np.uint8), np.zeros(len(values) + 1, np.int64)
-    some = np.empty(20, np.uint8)
-    at = 0
+def _of_digits(values, k0, k1):
+    """The numbers of whole numbers, each as its decimal text."""
+    made, text = np.empty(len(values), np.uint64), np.empty(20, np.uint8)
     for i in range(len(values)):
-        value, digits = values[i], 0
+        value, start = values[i], 20
         left = np.uint64(value) if value >= 0 else ~np.uint64(value) + np.uint64(1)
-        while left > 0 or digits == 0:
-            some[digits] = 48 + left % np.uint64(10)
+        while left > 0 or start == 20:
+            start -= 1
+            text[start] = 48 + left % np.uint64(10)
             left //= np.uint64(10)
-            digits += 1
         if value < 0:
-            some[digits] = 45
-            digits += 1
-        for d in range(digits):
-            octets[at + d] = some[digits - 1 - d]
-        at += digits
-        offsets[i + 1] = at
-    return octets, offsets
+            start -= 1
+            text[start] = 45
+        made[i] = _siphash(text, start, 20, k0, k1)
+    return made
 
 
 @njit(cache=True, nogil=True)
-def _siphash(octets, offsets, k0, k1):
+def _of_texts(octets, offsets, k0, k1):
     made = np.empty(len(offsets) - 1, np.uint64)
     for i in range(len(made)):
-        start, end = offsets[i], offsets[i + 1]
-        v0 = k0 ^ np.uint64(0x736F6D6570736575)
-        v1 = k1 ^ np.uint64(0x646F72616E646F6D)
-        v2 = k0 ^ np.uint64(0x6C7967656E657261)
-        v3 = k1 ^ np.uint64(0x7465646279746573)
-        length = end - start
-        whole = length // 8
-        for word in range(whole + 1):
-            m = np.uint64(0)
-            here = 8 if word < whole else length - 8 * whole
-            for b in range(here):
-                m |= np.uint64(octets[start + 8 * word + b]) << np.uint64(8 * b)
-            if word == whole:
-                m |= np.uint64(length & 0xFF) << np.uint64(56)
-            v3 ^= m
-            for _ in range(2):
-                v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-            v0 ^= m
-        v2 ^= np.uint64(0xFF)
-        for _ in range(4):
-            v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-        made[i] = v0 ^ v1 ^ v2 ^ v3
+        made[i] = _siphash(octets, offsets[i], offsets[i + 1], k0, k1)
     return made
+
+
+@njit(cache=True, nogil=True)
+def _siphash(octets, start, end, k0, k1):
+    v0 = k0 ^ np.uint64(0x736F6D6570736575)
+    v1 = k1 ^ np.uint64(0x646F72616E646F6D)
+    v2 = k0 ^ np.uint64(0x6C7967656E657261)
+    v3 = k1 ^ np.uint64(0x7465646279746573)
+    length = end - start
+    whole = length // 8
+    for word in range(whole + 1):
+        m = np.uint64(0)
+        here = 8 if word < whole else length - 8 * whole
+        for b in range(here):
+            m |= np.uint64(octets[start + 8 * word + b]) << np.uint64(8 * b)
+        if word == whole:
+            m |= np.uint64(length & 0xFF) << np.uint64(56)
+        v3 ^= m
+        for _ in range(2):
+            v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+        v0 ^= m
+    v2 ^= np.uint64(0xFF)
+    for _ in range(4):
+        v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    return v0 ^ v1 ^ v2 ^ v3
 
 
 @njit(cache=True, nogil=True, inline="always")

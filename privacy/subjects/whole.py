@@ -113,26 +113,28 @@ class Whole:
         """What is to be remembered of it, for the rows in the order of the file."""
         r = cube.rows
         rows = order.rows
-        new = rows < r
-        source, old = rows[new], self.again[rows[~new] - r]
+        new = rows < r if len(self.again) else np.ones(0, np.bool_)
+        source, old = (rows[new], self.again[rows[~new] - r]) if len(new) else (rows, self.again)
         units = source if cube.owners.of_row is None else cube.owners.of_row[source]
         before = self.earlier.memory if self.earlier else None
 
         def both(of_source: Numbers, of_earlier: Numbers | None) -> Numbers:
+            if not len(old):
+                return of_source
             made = np.empty(len(rows), np.int64)
             made[new] = of_source
             if of_earlier is not None:
                 made[~new] = of_earlier
             return made
 
-        secrets = np.empty((len(rows), len(cube.secrets)), np.int64)
+        secrets = np.empty((len(cube.secrets), len(rows)), np.int64).T  # a column lies in one piece
         for j in range(len(cube.secrets)):
-            secrets[:, j] = both(cube.secret_numbers(j)[source], before.secrets[old, j] if before else None)
+            secrets[:, j] = both(cube.secret_numbers(j, source), before.secrets[old, j] if before else None)
         labels = self.classes.labels
         return Memory(
             about=about,
             persons=both(cube.owners.names[units], before.persons[old] if before else None),
-            content=both(cube.content()[units], before.content[old] if before else None),
+            content=both(cube.content(source), before.content[old] if before else None),
             classes=self.of_row[rows],
             secrets=secrets,
             labels=tuple(label.names.take(pa.array(label.of_class)) for label in labels),
