@@ -138,7 +138,8 @@ def risk_lines(report: Mapping[str, Any], made: Story) -> list[tuple[str, str]]:
                 "persons",
                 f"k {risk['k']} (asked {report['k_limit']}), "
                 + (f"l {risk['l']} (asked {report['l_limit']}), " if risk["l"] is not None else "")
-                + f"{risk['units']:,} in {risk['classes']:,} classes, {risk['suppressed_units']:,} left out",
+                + f"{risk['units']:,} in {risk['classes']:,} classes, "
+                + _left_out(risk["suppressed_units"], report["k_limit"]),
             )
         )
         lines.append(
@@ -168,6 +169,11 @@ def risk_lines(report: Mapping[str, Any], made: Story) -> list[tuple[str, str]]:
             text = _nothing(cells["facts"])
         lines.append(("cells", f"{name}: {text}"))
     return lines or [("persons", "none in this release")]
+
+
+def _left_out(steps: int, k: int | None) -> str:
+    """A report says how many in steps of k."""
+    return f"{f'{steps:,} or more' if steps else f'fewer than {k or 1:,}'} left out"
 
 
 def _nothing(came: int) -> str:

@@ -149,6 +149,13 @@ class Hierarchy:
             covers = max(covers, named.covers * self.whole)
         return Named(" | ".join(parts + missing), covers)
 
+    def shown(self, codes: npt.NDArray[Any]) -> tuple[float, float]:
+        """The stretch of the scale from the first to the last of some leaves; all of it where the scale is the contract's. A scale
+        that is made of the data tells by its ends of those who aren't shown."""
+        if isinstance(self.grouped, Declared) or not len(codes):
+            return 0.0, 1.0
+        return float(self.positions[codes.min()]), float(self.ends[codes.max()])
+
     @property
     def whole(self) -> float:
         """The share of the scale that the leaves other than NULL's cover together."""

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from privacy.measures.boxes import blocks, could_be, group_of, persons_between, persons_in
 from privacy.measures.interval import attack, wilson
 from privacy.measures.world import World
-from privacy.report.parts import Attack, Rate
+from privacy.report.parts import Attack, Rate, in_steps
 from privacy.search.sorting import members
 
 ATTEMPTS = 2000
@@ -268,14 +268,16 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
     if not len(target):
         return None
     # One place further on, so that those without a value can be counted and then left out.
-    everyone = int(np.argmax(np.bincount(secret + 1, weights=world.rows)[1:]))
+    shown = world.group >= 0
+    everyone = int(np.argmax(np.bincount(secret[shown] + 1, weights=world.rows[shown])[1:]))
     main = _commonest(index, column, world.group[target], everyone) == secret[target]
     baseline = secret[target] == everyone
     control = None
     # Nobody is left out of most releases, and then there's nothing to look for.
     everybody = int(world.sizes.sum()) == world.persons
     out = target[:0] if everybody else index.targets(draw, attempts, index.having(column, published=False))
-    if len(out) >= _CONTROL:
+    out = out[: in_steps(len(out), _CONTROL)]
+    if len(out):
         leaves = world.leaves[out].astype(np.int32)
         fits = group_of(leaves, world.low, world.high, world.sizes, *index.boxes)
         right = _commonest(index, column, fits, everyone) == secret[out]

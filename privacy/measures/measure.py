@@ -23,6 +23,7 @@ from privacy.subjects.cube import Cube
 def measured_on(
     cube: Cube,
     classes: Classes,
+    shown: Tuples,
     terms: PrivacyTerms,
     asked: Sequence[Asked],
     *,
@@ -33,7 +34,7 @@ def measured_on(
 ) -> Measures:
     """Risk before and after, utility, the frontier and the attacks.
 
-    before: persons of each raw combination, see `sizes_before`. written: (groups,) persons of each class of the written
+    shown: the tuples of who is published, see `shown_tuples`. before: persons of each raw combination, see `sizes_before`. written: (groups,) persons of each class of the written
     file, see `shown`; what is attacked must show the same. ncp_by_column: of the published labels. key: of one table of one
     source, so that a rerun measures the same and nobody else can tell whom.
     Raises InternalError when the written file shows other classes than those that were made.
@@ -43,12 +44,6 @@ def measured_on(
         before=risk(before, threshold=1 / terms.k),
         after=risk(written, threshold=1 / terms.k),
         utility=utility(world, k=terms.k, ncp_by_column=ncp_by_column),
-        frontier=frontier(_shown(cube, classes), asked, seed=seed),
+        frontier=frontier(shown, asked, seed=seed),
         attacks=attacks(world, k=terms.k, seed=seed),
     )
-
-
-def _shown(cube: Cube, classes: Classes) -> Tuples:
-    """The tuples of who is published: what another k would lose mustn't tell of who isn't."""
-    shown = classes.of_tuple >= 0
-    return cube.tuples if shown.all() else cube.tuples.taken(np.flatnonzero(shown))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.errors import PrivacyError
 from privacy.report.parts import Risk
+from privacy.search.tuples import Tuples
 from privacy.subjects.cube import Cube
 from privacy.subjects.grouping import distinct, multiplicities, packed
 
@@ -60,10 +61,10 @@ def risk(
     return _risk(threshold, figures, population=population is not None)
 
 
-def sizes_before(cube: Cube) -> npt.NDArray[np.int64]:
+def sizes_before(cube: Cube, shown: Tuples | None = None) -> npt.NDArray[np.int64]:
     """Persons behind each combination of raw quasi-identifier values, (combinations,): the classes of the table as it came.
-    A person with several combinations counts in each."""
-    tuples = cube.tuples
+    A person with several combinations counts in each. shown: the tuples that count; all where None."""
+    tuples = cube.tuples if shown is None else shown
     words = packed(list(tuples.codes.T), [len(each) for each in cube.hierarchies.values()])
     if len(words) == 1 and tuples.units is None and cube.tuple_of_row is None:
         return multiplicities(words)  # a row a tuple

@@ -13,26 +13,28 @@ import numpy as np
 import numpy.typing as npt
 
 from privacy.measures.world import World
-from privacy.report.parts import Utility
+from privacy.report.parts import Utility, in_steps
 from privacy.search.tuples import tally
 
 
 def utility(world: World, *, k: int, ncp_by_column: Mapping[str, float]) -> Utility:
     """What the published table keeps of the one that came. ncp_by_column: as measured on the labels, 0..1 each."""
     published: npt.NDArray[np.int64] = tally(world.group, world.rows, len(world.sizes))
-    lost = int(world.rows.sum(dtype=np.int64) - published.sum())
+    lost = in_steps(int(world.rows.sum(dtype=np.int64) - published.sum()), k)
     cost = discernibility(published, suppressed=lost)
     persons = int(world.sizes.sum())
+    gone = in_steps(max(0, world.persons - persons), k)
+    shown = world.group >= 0
     return Utility(
         ncp=float(np.mean(list(ncp_by_column.values()))) if ncp_by_column else 0.0,
         ncp_by_column=dict(ncp_by_column),
         discernibility=cost,
         discernibility_share=cost / (lost + int(published.sum())) ** 2 if lost or published.sum() else 0.0,
         average_class=average_class(world.sizes, k=k),
-        suppressed=1 - persons / world.persons if world.persons else 0.0,
+        suppressed=gone / (gone + persons) if gone else 0.0,
         shift_by_column={
             name: shift(
-                tally(world.leaves[:, j], world.rows, world.cardinalities[j]),
+                tally(world.leaves[shown, j], world.rows[shown], world.cardinalities[j]),
                 world.low[:, j],
                 world.high[:, j],
                 published,
@@ -69,7 +71,7 @@ def shift(
 ) -> float:
     """How far a column's distribution moved, as total variation distance: 0 not at all, 1 nothing in common.
 
-    raw: (leaves,) rows with each value as they came, those left out among them. low, high: (classes,) the run of leaves that
+    raw: (leaves,) published rows with each value as they came. low, high: (classes,) the run of leaves that
     each class's label stands for; rows: (classes,) its rows. A reader who knows nothing else takes the values of a label
     to be evenly spread over its leaves, and so does this; leaves are the values that occur, or that are declared.
     """

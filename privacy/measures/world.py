@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import InternalError
 from privacy.measures.boxes import corners, outermost
-from privacy.search.tuples import Codes
+from privacy.search.tuples import Codes, Tuples
 from privacy.subjects.classes import Classes
 from privacy.subjects.cube import Cube
 from privacy.subjects.grouping import distinct, packed
@@ -45,6 +45,25 @@ class World:
     high: Ints
     sizes: npt.NDArray[np.int64]
     persons: int
+
+
+def shown_tuples(cube: Cube, classes: Classes) -> Tuples:
+    """The tuples of who is published, over the scales of what is shown: what is measured mustn't tell of who isn't."""
+    shown = classes.of_tuple >= 0
+    if shown.all():
+        return cube.tuples
+    tuples = cube.tuples.taken(np.flatnonzero(shown))
+    ends = tuples.ends if tuples.ends is not None else tuples.positions
+    scales = []
+    for j, hierarchy in enumerate(cube.hierarchies.values()):
+        low, high = hierarchy.shown(tuples.codes[:, j])
+        scale = (high - low) or 1.0
+        scales.append(
+            [np.clip(np.round((each - low) / scale, 9), 0.0, 1.0) for each in (tuples.positions[j], ends[j])]
+        )
+    return replace(
+        tuples, positions=tuple(each for each, _ in scales), ends=tuple(each for _, each in scales)
+    )
 
 
 def world_of(cube: Cube, classes: Classes, *, written: npt.NDArray[np.int64] | None = None) -> World:

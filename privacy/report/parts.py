@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+def in_steps(count: int, k: int) -> int:
+    """A number of persons who aren't shown, as a report tells it: the next multiple of k below. One more or less among them
+    would tell whether somebody came, left or changed."""
+    return count - count % max(1, k)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Risk:
     """The risk that persons are found again, all from 0 to 1. over: share of persons whose own risk is above `threshold`.

@@ -20,7 +20,8 @@ class SubjectRisk:
     k, l: smallest class and fewest distinct sensitive values in one (l None without a sensitive column).
     ncp: normalised certainty penalty, 0 nothing lost to 1 everything. ncp_by_column: the same for each quasi-identifier.
     risk_largest, risk_mean: prosecutor risk, 1 / class size, its largest and its mean over persons (classes / persons).
-    unique_before, unique_after: share of persons whose quasi-identifiers nobody else shares.
+    unique_before, unique_after: share of the published persons whose quasi-identifiers nobody else of them shares.
+    suppressed_units, suppressed_rows: left out, in steps of k, see `in_steps`.
     What a file that is looked at as it is can't tell is None.
     """
 
@@ -49,7 +50,7 @@ class Beside:
 
     persons: in any of them; exposed: with fewer than `k` candidates in all of them together; smallest: the fewest candidates
     of anyone. again: shown as in the release before; held: of those, who left the source or changed there and can't be
-    shown so yet; waiting: who are new in the source and too few to be shown yet.
+    shown so yet; waiting: who are new in the source and too few to be shown yet; both in steps of k, see `in_steps`.
     """
 
     live: int = 0

@@ -14,6 +14,7 @@ from privacy.history.intersection import intersected
 from privacy.history.links import plan_of
 from privacy.history.memory import History
 from privacy.models.rules import EQUAL, ORDERED, Asked
+from privacy.report.parts import in_steps
 from privacy.report.report import Beside
 from privacy.subjects.cube import Cube
 from privacy.subjects.whole import Whole
@@ -57,8 +58,8 @@ def made_beside(
                 smallest=seen.smallest,
                 k=k,
                 again=len(np.unique(again)),
-                held=beside.held,
-                waiting=whole.waiting,
+                held=in_steps(beside.held, k),
+                waiting=in_steps(whole.waiting, k),
             )
     raise PrivacyError(
         f"Release refused: read beside the {len(history.live)} live releases of the same persons, `{plan.name}` would leave "

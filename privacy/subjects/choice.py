@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,7 @@ def _by_cuts(
     )
     return Found(
         part=part,
-        labels=labels,
+        labels=_over_shown(labels, hierarchies, tuples, part),
         classes=int(safe.sum()),
         search=Search.MULTIDIMENSIONAL,
         why=why,
@@ -134,12 +134,32 @@ def _by_levels(
     )
     return Found(
         part=part,
-        labels=labels,
+        labels=_over_shown(labels, hierarchies, tuples, part),
         classes=len(member),
         search=Search.FULL_DOMAIN,
         why=why,
         loss=_loss(tuples, part, labels),
     )
+
+
+_DIGITS = 9  # what a division by another scale leaves in the last ones would tell of it
+
+
+def _over_shown(
+    labels: Sequence[Labels],
+    hierarchies: Mapping[str, Hierarchy],
+    tuples: Tuples,
+    part: npt.NDArray[np.int32],
+) -> tuple[Labels, ...]:
+    """The labels with their losses over the scale of what is shown, see `Hierarchy.shown`."""
+    kept = np.flatnonzero(part >= 0)
+    told = []
+    for j, (label, hierarchy) in enumerate(zip(labels, hierarchies.values(), strict=True)):
+        low, high = hierarchy.shown(tuples.codes[kept, j])
+        if high > low and (low, high) != (0.0, 1.0):
+            label = replace(label, loss=np.minimum(np.round(label.loss / (high - low), _DIGITS), 1.0))
+        told.append(label)
+    return tuple(told)
 
 
 def _nobody(tuples: Tuples, hierarchies: Mapping[str, Hierarchy], search: Search, why: str) -> Found:

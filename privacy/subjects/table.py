@@ -24,10 +24,11 @@ from privacy.history.links import origins_of, plan_of
 from privacy.history.memory import About, History, write_memory
 from privacy.measures.measure import measured_on
 from privacy.measures.risk import sizes_before
+from privacy.measures.world import shown_tuples
 from privacy.measures.written import Shown, shown
 from privacy.measures.written import whole as as_file
 from privacy.models.rules import DISTINCT, NAMES, Asked, asked_of
-from privacy.report.parts import Measures
+from privacy.report.parts import Measures, in_steps
 from privacy.report.report import Beside, SubjectRisk
 from privacy.search.judge import judged, least_diverse
 from privacy.subjects.attach import attach
@@ -134,11 +135,14 @@ def make_safe(
         orders=orders,
     )
     _hold(written, contract, plan, terms, _of_file(asked, sensitive))
-    before = sizes_before(cube)
-    risk = _risk(cube, whole, order, written, plan, unique_before=int((before == 1).sum()))
+    tuples = shown_tuples(cube, classes)
+    before = sizes_before(cube, tuples)
+    unique = int((before == 1).sum()) / tuples.persons if tuples.persons else 0.0
+    risk = _risk(cube, whole, order, written, plan, k=terms.k, unique_before=unique)
     measures = measured_on(
         cube,
         classes,
+        tuples,
         terms,
         asked,
         before=before,
@@ -230,7 +234,7 @@ def broken(limit: str, reached: int, asked: int, contract: Contract, table: Tabl
 
 
 def _risk(
-    cube: Cube, whole: Whole, order: Order, written: Shown, plan: Table, *, unique_before: int
+    cube: Cube, whole: Whole, order: Order, written: Shown, plan: Table, *, k: int, unique_before: float
 ) -> SubjectRisk:
     sizes, classes = written.sizes, whole.classes
     rows_of_class = np.bincount(whole.of_row[order.rows], minlength=len(classes.persons))
@@ -246,13 +250,13 @@ def _risk(
         k=sizes.smallest,
         l=_least_values(written),
         mean_class=sizes.mean,
-        suppressed_units=classes.lost,
-        suppressed_rows=int((whole.of_row[: cube.rows] < 0).sum()),
+        suppressed_units=in_steps(classes.lost, k),
+        suppressed_rows=in_steps(int((whole.of_row[: cube.rows] < 0).sum()), k),
         ncp=float(np.mean(list(ncp.values()))) if ncp else 0.0,
         ncp_by_column=ncp,
         risk_largest=1 / sizes.smallest if sizes.smallest else 0.0,
         risk_mean=sizes.classes / sizes.units if sizes.units else 0.0,
-        unique_before=unique_before / cube.owners.count if cube.owners.count else 0.0,
+        unique_before=unique_before,
         unique_after=sizes.singletons / sizes.units if sizes.units else 0.0,
         segments=len(np.unique(classes.segments)) if classes.segments is not None else 0,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -191,9 +191,50 @@ def test_nothing_that_is_made_hangs_on_a_value_that_is_left_out(tmp_path: Path) 
             segment_min_units=None,
             source_digest="1" * 64,
         )
-        assert safe.risk.suppressed_units == 1
+        assert (safe.risk.units, safe.risk.suppressed_units) == (30, 0)
         made.append((target.read_bytes(), safe.risk))
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("search", [Search.FULL_DOMAIN, Search.AUTO])
+def test_no_measure_hangs_on_a_value_that_is_left_out(tmp_path: Path, search: Search) -> None:
+    """The attack: scales that end with the oldest person, losses over them, and the exact number of those left out."""
+    plan = Table(
+        name="people",
+        physical_name="people",
+        kind=TableKind.SUBJECTS,
+        columns=(
+            _column("person", Role.IDENTIFIER, Transform.PSEUDONYM),
+            replace(
+                _column("age", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, HierarchySpec(kind="natural")),
+                type=LogicalType.INTEGER,
+            ),
+            _column("ill", Role.SENSITIVE, Transform.KEEP),
+        ),
+    )
+    terms = PrivacyTerms(unit="person", k=4, l=2, max_suppressed=0.1, search=search)
+    agreed = agreement(plan, privacy=terms)
+    rows = [(f"p{i}", 20 + i % 6 + 10 * (i % 4), ("flu", "gout", "flu")[i // 4 % 3]) for i in range(96)]
+    made = []
+    for number, others in enumerate([[95], [104], [104, 93], [61_000]]):
+        source = tmp_path / f"in-{number}.parquet"
+        whole = [*rows, *((f"other {age}", age, "flu") for age in others)]
+        columns = zip(("person", "age", "ill"), map(list, zip(*whole, strict=True)), strict=True)
+        pq.write_table(pa.table(dict(columns)), source)
+        safe = make_safe(
+            table_file("people", source, rows=len(whole)),
+            agreed,
+            plan,
+            terms,
+            ContractKeys("a-contract", bytes(32)),
+            target=tmp_path / f"{number}.parquet",
+            segment_min_units=None,
+            source_digest="1" * 64,
+        )
+        assert (safe.risk.units, safe.risk.suppressed_units) == (96, 0), search
+        made.append({**asdict(safe.risk), **asdict(safe.measures)})
+    for name, told in made[0].items():
+        assert [each[name] for each in made] == [told] * len(made), name
 
 
 def _column(name: str, role: Role, transform: Transform, hierarchy: HierarchySpec | None = None) -> Column:

@@ -247,7 +247,7 @@ def test_what_other_live_releases_add_is_told_where_there_are_any(made: dict[str
         "There are 2 other live releases",
         "in any of them1,400",
         "exposed3",
-        "can’t be shown so yet7",
+        "can’t be shown so yet (in steps of k: this many or more)7",
     ):
         assert said in text
 

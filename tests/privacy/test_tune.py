@@ -44,7 +44,7 @@ def test_every_proposal_is_what_the_engine_makes_of_it(tmp_path: Path) -> None:
         released: Any = safe(
             tmp_path / str(number), replace(agreed, privacy=setting.terms), people=lumpy()
         ).report["subjects"]
-        assert (setting.k, setting.l, setting.classes, setting.lost) == tuple(
+        assert (setting.k, setting.l, setting.classes, setting.lost // 4 * 4) == tuple(
             released[name] for name in ("k", "l", "classes", "suppressed_units")
         )
         assert setting.ncp == pytest.approx(released["ncp"])

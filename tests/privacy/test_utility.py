@@ -66,11 +66,14 @@ def test_nothing_coarsened_and_nobody_left_out_is_no_shift_and_all_in_one_class_
     assert one.average_class == 3.0
 
 
-def test_whom_a_release_leaves_out_shifts_its_columns() -> None:
+def test_whom_a_release_leaves_out_shows_in_no_measure_but_in_steps_of_k() -> None:
+    lonely = utility(world([[0], [0], [1]], [0, 0, -1], cardinalities=[2]), k=2, ncp_by_column={"q0": 0.0})
+    alone = utility(world([[0], [0]], [0, 0], cardinalities=[2]), k=2, ncp_by_column={"q0": 0.0})
+    assert lonely == alone
     left_out = utility(
         world([[0], [0], [1], [1]], [0, 0, -1, -1], cardinalities=[2]), k=2, ncp_by_column={"q0": 0.0}
     )
-    assert left_out.shift_by_column["q0"] == 0.5
+    assert left_out.shift_by_column["q0"] == 0.0
     assert left_out.suppressed == 0.5
     assert left_out.discernibility == 4 + 2 * 4
 

@@ -18,7 +18,7 @@ from privacy.measures.attacks import attacks
 from privacy.measures.measure import measured_on
 from privacy.measures.risk import sizes_before
 from privacy.measures.utility import utility
-from privacy.measures.world import world_of
+from privacy.measures.world import shown_tuples, world_of
 from privacy.models.rules import DISTINCT, Asked
 from privacy.subjects.classes import Classes, classify
 from privacy.subjects.cube import Cube, build_cube
@@ -135,6 +135,7 @@ def test_all_is_measured_in_one_call_and_the_same_each_time(made: Made) -> None:
         measured_on(
             cube,
             classes,
+            shown_tuples(cube, classes),
             TERMS,
             ASKED,
             before=sizes_before(cube),
