@@ -48,23 +48,19 @@ class Continued:
     held: int
 
 
-def status_of(
-    persons: Keys, content: Keys, *, now: Keys, content_now: Keys
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
-    """What became of each person published before, (persons,), and which of those there are now are new, (now,).
+def status_of(persons: Keys, content: Keys, *, now: Keys, content_now: Keys) -> npt.NDArray[np.int8]:
+    """What became of each person published before, (persons,).
 
     persons, now: keys, each once. content, content_now: a digest of all that the source says of each.
     """
     order = np.argsort(now)
     at = np.minimum(np.searchsorted(now, persons, sorter=order), max(0, len(now) - 1))
     if len(now) == 0:
-        return np.full(len(persons), Status.LEFT, np.int8), np.zeros(0, np.bool_)
+        return np.full(len(persons), Status.LEFT, np.int8)
     found = now[order[at]] == persons
     status = np.where(found, np.int8(Status.SAME), np.int8(Status.LEFT))
     status[found & (content_now[order[at]] != content)] = Status.CHANGED
-    new = np.ones(len(now), np.bool_)
-    new[order[at[found]]] = False
-    return status, new
+    return status
 
 
 def continued(

@@ -77,7 +77,7 @@ def further(
         at, there = _places(persons, names)
         said = memory.content[first]
         said[at] = np.where(said[at] == UNKNOWN, content[there], said[at])
-        status, _ = status_of(names, said, now=persons, content_now=content)
+        status = status_of(names, said, now=persons, content_now=content)
         out = continued(
             _as_published(memory.secrets, unit.astype(np.int32)),
             memory.classes,
