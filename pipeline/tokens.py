@@ -14,6 +14,7 @@ from audit.events import EventKind
 from audit.facts import is_name
 from contracts.model import Column, Contract, LogicalType, Table
 from contracts.protection import Transform
+from contracts.through import through
 from core.errors import ConflictError, IntegrityError, PrivacyError, UsageError
 from core.keys import ContractKeys
 from core.store import Write
@@ -52,6 +53,13 @@ class LentKeys:
         _check_fingerprint(self._home, self._contract, holder, keys, path)
         self._used[holder] = keys.fingerprint
         return keys
+
+    def ask(self) -> None:
+        """Asks for each key that a release takes, so that a run without one ends before data is fetched. Raises what a call does."""
+        columns = [column for table in through(self._contract, "release").tables for column in table.columns]
+        told = [column.treatment for column in columns if column.transform is Transform.TOKEN]
+        for holder in sorted({each.holder for each in told if each is not None and each.holder is not None}):
+            self(holder)
 
     def keep(self) -> None:
         """Remembers whose keys made tokens, for the runs that come. Raises IntegrityError when another run was first with another."""

@@ -12,6 +12,7 @@ from pipeline.agreements import doors
 from pipeline.handoff import Handoff, write_handoff
 from pipeline.home import Home
 from pipeline.runs import Owner, run_uuid
+from pipeline.tokens import LentKeys
 from pipeline.told import bounds, record
 
 
@@ -22,11 +23,12 @@ def check(
 
     ref: a contract's id or its file's path. owner: the scheduler whose tasks are the run's other steps, e.g.
     {"dag_id": ..., "run_id": ...}; without one the run is this process's. Raises ContractError naming the clause that
-    stands in the way; the ledger holds that it was refused.
+    stands in the way, PrivacyError where a second holder hasn't lent its key; the ledger holds that it was refused.
     """
     contract = find_contract(ref, home.settings.contracts)
     try:
         doors.require(contract, home)
+        LentKeys(contract, home).ask()
     except SluiceError as error:
         with suppress(SluiceError):  # where the state is what broke, the ledger can't be told
             record(

@@ -37,6 +37,16 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def test_a_run_without_the_lent_key_ends_before_data_is_fetched(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setenv("SLUICE_TOKEN_KEYS", str(tmp_path))
+    refused = told(capsys, "run", "small-shop", code=ExitCode.REFUSED)
+    assert "wasn't lent" in refused["what"]
+    log = told(capsys, "audit", "log", "--limit", "100")
+    kinds = [each["event"]["run"]["facets"]["sluice"]["kind"] for each in log]
+    assert kinds[-1] == "run.failed"
+    assert "data.received" not in kinds
+
+
 def test_from_the_key_to_opened_tokens(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     key = tmp_path / "small-shop+notary-office.json"
     assert told(capsys, "tokens", "key", "--contract", "small-shop")["file"] == key.name
