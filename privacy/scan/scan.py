@@ -112,6 +112,8 @@ class _Texts:
         self._known: pa.Array | None = pa.array([], pa.large_string())
 
     def take(self, chunk: pa.Array) -> None:
+        if self._knows(chunk):
+            return
         fresh = self._fresh(_distinct(chunk))
         if not len(fresh):
             return
@@ -122,6 +124,16 @@ class _Texts:
             tally.distinct += len(fresh) if detector.everywhere else len(some)
             _test(detector, tally, worth if detector.everywhere else some, self._budget)
         self._budget.next()
+
+    def _knows(self, chunk: pa.Array) -> bool:
+        """Whether all that the chunk may hold was seen before: for a dictionary of few texts that's told without its rows."""
+        if self._known is None or not pa.types.is_dictionary(chunk.type):
+            return False
+        texts = chunk.dictionary.drop_null()
+        if len(texts) > len(self._known):
+            return False
+        seen = pc.is_in(texts.cast(self._known.type), value_set=self._known)
+        return bool(pc.all(seen, min_count=0).as_py())
 
     def _fresh(self, texts: pa.Array) -> pa.Array:
         if self._known is None:
