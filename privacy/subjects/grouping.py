@@ -46,9 +46,13 @@ def distinct(
     rows = len(words[0]) if words else 0
     if rows == 0:
         return np.empty(0, np.int32), np.empty(0, np.int64)
-    stacked = np.ascontiguousarray(np.stack(words, axis=1)) if len(words) > 1 else words[0].reshape(-1, 1)
-    number, first, count = _distinct(stacked)
+    number, first, count = _distinct(_stacked(words))
     return number, first[:count].copy()
+
+
+def _stacked(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """(rows, words)."""
+    return np.ascontiguousarray(np.stack(words, axis=1)) if len(words) > 1 else words[0].reshape(-1, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -64,12 +68,8 @@ def mostly_distinct(words: Sequence[npt.NDArray[np.int64]]) -> bool:
     rows = len(words[0]) if words else 0
     if rows < _FEW:
         return False
-    mixed = np.zeros(rows, np.uint64)
-    for word in words:
-        mixed ^= word.view(np.uint64)
-        mixed *= _MULTIPLIER
-    chosen = np.flatnonzero((mixed >> np.uint64(60)) == 0)
-    return bool(len(chosen) and len(distinct([word[chosen] for word in words])[1]) > _MOSTLY * len(chosen))
+    some = _one_in_sixteen(_stacked(words))
+    return bool(len(some) and _distinct(some)[2] > _MOSTLY * len(some))
 
 
 def multiplicities(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
@@ -77,6 +77,22 @@ def multiplicities(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int
     if len(words) == 1:
         return np.asarray(_multiplicities(words[0]), np.int64)
     return np.bincount(distinct(words)[0])
+
+
+@njit(cache=True, nogil=True)
+def _one_in_sixteen(words):
+    """All rows of one tuple in sixteen, (some, words)."""
+    some = np.empty((max(16, len(words) // 8), words.shape[1]), np.int64)
+    count = 0
+    for i in range(len(words)):
+        if _mixed(words, i) >> np.uint64(60) == 0:
+            if count == len(some):
+                more = np.empty((2 * count, words.shape[1]), np.int64)
+                more[:count] = some
+                some = more
+            some[count] = words[i]
+            count += 1
+    return some[:count]
 
 
 @njit(cache=True, nogil=True)
