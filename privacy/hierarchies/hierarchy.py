@@ -27,6 +27,39 @@ MISSING = "(missing)"
 ALL = "*"
 
 
+_DIGITS = 9  # what a division by another scale leaves in the last ones would tell of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What of a hierarchy is shown. positions, ends: (n,) the stretch from 0 to 1 that each leaf covers. factor: of a stretch on the
+    column's own scale. nullable: the last leaf is NULL's. first, last: of the leaves shown; top: the last of them but NULL's.
+    """
+
+    positions: npt.NDArray[np.float64]
+    ends: npt.NDArray[np.float64]
+    factor: float
+    nullable: bool
+    first: int
+    top: int
+    last: int
+
+    def loss(
+        self, of_own: npt.NDArray[np.float64], runs: tuple[Codes, Codes] | None
+    ) -> npt.NDArray[np.float64]:
+        """What labels lose, (labels,), from what they lose on the column's own scale. runs: the first and the last leaf of each;
+        None: each is all, or holds no NULL beside others."""
+        if self.factor == 1.0:
+            return of_own
+        told = np.where(of_own >= 1.0, 1.0, np.minimum(np.round(of_own * self.factor, _DIGITS), 1.0))
+        if runs is not None and self.nullable:
+            low, high = runs
+            last = len(self.ends) - 1
+            mixed = (high == last) & (low < last)
+            told[mixed] = np.maximum(self.ends[high] - self.positions[low], 0.0)[mixed]
+        return np.asarray(told, np.float64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
     """The leaves of one quasi-identifier in the order in which they may be merged; a class is a run of leaves.
@@ -149,12 +182,53 @@ class Hierarchy:
             covers = max(covers, named.covers * self.whole)
         return Named(" | ".join(parts + missing), covers)
 
-    def shown(self, codes: npt.NDArray[Any]) -> tuple[float, float]:
-        """The stretch of the scale from the first to the last of some leaves; all of it where the scale is the contract's. A scale
-        that is made of the data tells by its ends of those who aren't shown."""
+    def shown(self, codes: npt.NDArray[Any]) -> Scale:
+        """The scale over the leaves that some codes name, as if there were no others: one that is made of the data tells by its ends
+        of those who aren't shown. A scale that the contract declares stays as it is."""
         if isinstance(self.grouped, Declared) or not len(codes):
-            return 0.0, 1.0
-        return float(self.positions[codes.min()]), float(self.ends[codes.max()])
+            return self._all
+        first, last = int(codes.min()), int(codes.max())
+        beside = self.nullable and last == len(self) - 1
+        top, count = last, 0
+        if beside:  # how many others there are says how far from them NULL stands
+            marked = np.zeros(len(self), np.bool_)
+            marked[codes] = True
+            own = np.flatnonzero(marked[:-1])
+            top, count = int(own[-1]) if len(own) else first, len(own)
+        if (first, last) == (0, len(self) - 1) and count in (0, len(self) - 1):
+            return self._all
+        low = float(self.positions[first])
+        stretch = float(self.ends[top]) - low
+        whole = _beside_missing(count, stretch) if beside else 1.0
+        factor = whole / stretch if stretch else 1.0
+        positions, ends = (
+            np.clip(np.round((each - low) * factor, _DIGITS), 0.0, whole)
+            for each in (self.positions, self.ends)
+        )
+        if self.nullable:
+            positions[-1] = ends[-1] = 1.0
+        return Scale(
+            positions=positions,
+            ends=ends,
+            factor=factor,
+            nullable=self.nullable,
+            first=first,
+            top=top,
+            last=last,
+        )
+
+    @property
+    def _all(self) -> Scale:
+        last = len(self) - 1
+        return Scale(
+            positions=self.positions,
+            ends=self.ends,
+            factor=1.0,
+            nullable=self.nullable,
+            first=0,
+            top=last - self.nullable,
+            last=last,
+        )
 
     @property
     def whole(self) -> float:
@@ -171,43 +245,58 @@ class Hierarchy:
         return self.runs(np.asarray(first, np.int32), np.asarray(last, np.int32))[1]
 
     def runs(
-        self, first: npt.NDArray[np.int32], last: npt.NDArray[np.int32]
+        self, first: Codes, last: Codes, shown: Scale | None = None
     ) -> tuple[pa.Array, npt.NDArray[np.float64]]:
-        """What `named` says of many runs: (runs,) labels and what they cover."""
-        top = np.where(self.nullable & (last == len(self) - 1) & (first < last), last - 1, last)
+        """What `named` says of many runs: (runs,) labels and what they cover.
+
+        shown: what is shown at all; a run is called as if there were no other leaves, whose values its name would tell.
+        """
+        seen = shown or self._all
+        mixed = self.nullable & (last == len(self) - 1) & (first < last)
+        top = np.where(mixed, np.maximum(first, seen.top), last).astype(np.int32)
         single = first == last
-        wide = (first < top) & ~((first == 0) & (last == len(self) - 1))
+        whole = (first <= seen.first) & (last >= seen.last) & ~single
+        wide = (first < top) & ~whole
         place = np.empty(len(first), np.int64)
         losses = np.empty(len(first), np.float64)
         names: list[pa.Array] = []
         known = 0
-        for chosen, named in ((single, self._singles), (wide, self._wide), (~(single | wide), self._others)):
+        beside = ~(single | whole | wide)  # one leaf and NULL's
+        for chosen, named in (
+            (single, self._singles),
+            (wide, self._wide),
+            (beside, self._beside),
+            (whole, self._wholes),
+        ):
             at = np.flatnonzero(chosen)
-            told, losses[at] = named(first[at], last[at])
+            told, losses[at] = named(first[at], top[at], last[at])
             names.append(told)
             place[at] = known + np.arange(len(at))
             known += len(at)
         return pa.concat_arrays(names).take(pa.array(place)), losses
 
-    def _singles(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+    def _singles(self, first: Codes, top: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
         """Runs of one leaf."""
         texts = readable(self.leaves.take(pa.array(first)))
         names = pa.array([MISSING if text is None else str(text) for text in texts], pa.string())
         return names, self.ends[last] - self.positions[first]
 
-    def _wide(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+    def _wide(self, first: Codes, top: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
         """Runs of some leaves beside NULL's, which may be among them."""
         missing = self.nullable & (last == len(self) - 1)
-        names, covers = self.grouped.runs(first, last - missing)
+        names, covers = self.grouped.runs(first, top)
         if missing.any():
             names = pc.if_else(pa.array(missing), pc.binary_join_element_wise(names, MISSING, " | "), names)
         return names, np.maximum(self.ends[last] - self.positions[first], covers * self.whole)
 
-    def _others(self, first: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
-        """The run of all leaves, and one leaf with NULL's."""
-        named = [self.named(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-        covers = np.array([each.covers for each in named], np.float64)
-        return pa.array([each.label for each in named], pa.string()), covers
+    def _beside(self, first: Codes, top: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """Runs of one leaf and NULL's."""
+        names, _ = self._singles(first, top, first)
+        return pc.binary_join_element_wise(names, MISSING, " | "), self.ends[last] - self.positions[first]
+
+    def _wholes(self, first: Codes, top: Codes, last: Codes) -> tuple[pa.Array, npt.NDArray[np.float64]]:
+        """Runs of all leaves."""
+        return pa.repeat(pa.scalar(ALL), len(first)), np.ones(len(first))
 
 
 def _distinct(values: pa.Array, counts: npt.NDArray[np.int64] | None) -> tuple[pa.Array, npt.NDArray[Any]]:
@@ -249,6 +338,11 @@ def _text(leaves: pa.Array, at: int) -> str:
     return MISSING if value is None else str(value)
 
 
+def _beside_missing(count: int, stretch: float) -> float:
+    """What is left of a scale for so many leaves where NULL stands one mean step after the last."""
+    return 1 / (1 + 1 / max(1, count - 1)) if stretch else 0.0
+
+
 def _scale(leaves: Leaves, *, nullable: bool) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Where each leaf begins and ends, from 0 to 1; NULL stands one mean step after the last."""
     count = len(leaves.names)
@@ -257,8 +351,6 @@ def _scale(leaves: Leaves, *, nullable: bool) -> tuple[npt.NDArray[np.float64], 
         return nothing, nothing
     begins, ends = leaves.share(leaves.low[0], leaves.low), leaves.share(leaves.low[0], leaves.high)
     if nullable:
-        shrunk = 1 / (1 + 1 / max(1, count - 1))
-        if not ends[-1]:
-            shrunk = 0.0
+        shrunk = _beside_missing(count, ends[-1])
         begins, ends = np.append(begins * shrunk, 1.0), np.append(ends * shrunk, 1.0)
     return begins, ends

@@ -53,16 +53,11 @@ def shown_tuples(cube: Cube, classes: Classes) -> Tuples:
     if shown.all():
         return cube.tuples
     tuples = cube.tuples.taken(np.flatnonzero(shown))
-    ends = tuples.ends if tuples.ends is not None else tuples.positions
-    scales = []
-    for j, hierarchy in enumerate(cube.hierarchies.values()):
-        low, high = hierarchy.shown(tuples.codes[:, j])
-        scale = (high - low) or 1.0
-        scales.append(
-            [np.clip(np.round((each - low) / scale, 9), 0.0, 1.0) for each in (tuples.positions[j], ends[j])]
-        )
+    scales = [hierarchy.shown(tuples.codes[:, j]) for j, hierarchy in enumerate(cube.hierarchies.values())]
     return replace(
-        tuples, positions=tuple(each for each, _ in scales), ends=tuple(each for _, each in scales)
+        tuples,
+        positions=tuple(scale.positions for scale in scales),
+        ends=tuple(scale.ends for scale in scales),
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from contracts.protection import PrivacyTerms, Search
 from core.errors import PrivacyError
-from privacy.hierarchies.hierarchy import Hierarchy
+from privacy.hierarchies.hierarchy import Hierarchy, Scale
 from privacy.hierarchies.levels import Levels, levels_of
 from privacy.models.rules import Asked
 from privacy.search.judge import judged
@@ -88,13 +88,17 @@ def _by_cuts(
     number = np.cumsum(safe, dtype=np.int32) - 1
     number[~safe] = -1
     part = number[parts.part]
+    scales = _shown(hierarchies, tuples, part)
     labels = tuple(
-        labels_of(hierarchy, parts.low[safe, j], parts.high[safe, j])
-        for j, hierarchy in enumerate(hierarchies.values())
+        labels_of(hierarchy, parts.low[safe, j], parts.high[safe, j], scale)
+        for j, (hierarchy, scale) in enumerate(zip(hierarchies.values(), scales, strict=True))
     )
     return Found(
         part=part,
-        labels=_over_shown(labels, hierarchies, tuples, part),
+        labels=tuple(
+            replace(label, loss=scale.loss(label.loss, (parts.low[safe, j], parts.high[safe, j])))
+            for j, (label, scale) in enumerate(zip(labels, scales, strict=True))
+        ),
         classes=int(safe.sum()),
         search=Search.MULTIDIMENSIONAL,
         why=why,
@@ -134,7 +138,10 @@ def _by_levels(
     )
     return Found(
         part=part,
-        labels=_over_shown(labels, hierarchies, tuples, part),
+        labels=tuple(
+            replace(label, loss=scale.loss(label.loss, None))
+            for label, scale in zip(labels, _shown(hierarchies, tuples, part), strict=True)
+        ),
         classes=len(member),
         search=Search.FULL_DOMAIN,
         why=why,
@@ -142,24 +149,11 @@ def _by_levels(
     )
 
 
-_DIGITS = 9  # what a division by another scale leaves in the last ones would tell of it
-
-
-def _over_shown(
-    labels: Sequence[Labels],
-    hierarchies: Mapping[str, Hierarchy],
-    tuples: Tuples,
-    part: npt.NDArray[np.int32],
-) -> tuple[Labels, ...]:
-    """The labels with their losses over the scale of what is shown, see `Hierarchy.shown`."""
-    kept = np.flatnonzero(part >= 0)
-    told = []
-    for j, (label, hierarchy) in enumerate(zip(labels, hierarchies.values(), strict=True)):
-        low, high = hierarchy.shown(tuples.codes[kept, j])
-        if high > low and (low, high) != (0.0, 1.0):
-            label = replace(label, loss=np.minimum(np.round(label.loss / (high - low), _DIGITS), 1.0))
-        told.append(label)
-    return tuple(told)
+def _shown(hierarchies: Mapping[str, Hierarchy], tuples: Tuples, part: npt.NDArray[np.int32]) -> list[Scale]:
+    """What of each hierarchy is shown, see `Hierarchy.shown`."""
+    kept = part >= 0
+    codes = tuples.codes if kept.all() else tuples.codes[kept]
+    return [hierarchy.shown(codes[:, j]) for j, hierarchy in enumerate(hierarchies.values())]
 
 
 def _nobody(tuples: Tuples, hierarchies: Mapping[str, Hierarchy], search: Search, why: str) -> Found:

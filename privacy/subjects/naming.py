@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from privacy.hierarchies.hierarchy import Hierarchy
+from privacy.hierarchies.hierarchy import Hierarchy, Scale
 from privacy.hierarchies.levels import Levels
 from privacy.subjects.grouping import distinct, mostly_distinct
 
@@ -23,14 +23,22 @@ class Labels:
     loss: npt.NDArray[np.float64]
 
 
-def labels_of(hierarchy: Hierarchy, low: npt.NDArray[np.int32], high: npt.NDArray[np.int32]) -> Labels:
-    """The labels of many runs of leaves [low, high]; each is named once, unless hardly any are the same."""
+def labels_of(
+    hierarchy: Hierarchy,
+    low: npt.NDArray[np.int32],
+    high: npt.NDArray[np.int32],
+    shown: Scale | None = None,
+) -> Labels:
+    """The labels of many runs of leaves [low, high]; each is named once, unless hardly any are the same.
+
+    shown: what of the hierarchy is shown at all: names are as if there were no more.
+    """
     of_run = low.astype(np.int64) * max(1, len(hierarchy)) + high
     of_class: npt.NDArray[np.int32] | slice = slice(None)
     if not mostly_distinct([of_run]):
         of_class, first = distinct([of_run])
         low, high = low[first], high[first]
-    labels, loss = hierarchy.runs(low, high)
+    labels, loss = hierarchy.runs(low, high, shown)
     labels = labels.dictionary_encode()
     return Labels(
         names=labels.dictionary,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from contracts.protection import HierarchySpec
 from core.errors import PrivacyError
 from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.hierarchies.labels import day_namer, text_namer
+from privacy.subjects.naming import labels_of
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(
@@ -183,3 +185,40 @@ def test_runs_of_days_are_called_what_the_namer_says() -> None:
         named = namer(days[a].as_py(), days[b].as_py())
         assert hierarchy.labels([a], [b]).to_pylist() == [named.label]
         assert hierarchy.loss([a], [b]).tolist() == pytest.approx([named.covers])
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        HierarchySpec(kind="natural"),
+        HierarchySpec(kind="intervals", widths=(Decimal(5), Decimal(10), Decimal(20))),
+    ],
+    ids=["natural", "intervals"],
+)
+def test_over_what_is_shown_names_and_losses_are_the_same_whoever_else_there_is(
+    spec: HierarchySpec, missing: bool
+) -> None:
+    """The attack: the oldest, alone and left out, stretches the scale that losses are told over, and is named as the end of
+    whatever class those with nothing said are in."""
+    shown = pa.array([*range(20, 60, 3), *([None] if missing else [])], pa.int64())
+    told = []
+    for others in ([95], [104], [3, 104], [19_000, 20_001]):
+        hierarchy = Hierarchy.of(spec, pa.concat_arrays([shown, pa.array(others, pa.int64())]), column="age")
+        codes = hierarchy.lookup(shown)
+        low = np.array([codes[0], codes[4], codes[8], codes[-2], codes[-1], codes[0]], np.int32)
+        high = np.array([codes[3], codes[-2], codes[-1], codes[-1], codes[-1], codes[-1]], np.int32)
+        scale = hierarchy.shown(codes)
+        labels = labels_of(hierarchy, low, high, scale)
+        names = labels.names.take(pa.array(labels.of_class)).to_pylist()
+        told.append((names, np.round(scale.loss(labels.loss, (low, high)), 8).tolist()))
+    assert [each for each in told if each != told[0]] == []
+    assert (told[0][0][-1], told[0][1][-1]) == ("*", 1.0)
+    assert not any("104" in name or "120" in name for names, _ in told for name in names)
+
+
+def test_a_scale_that_the_contract_declares_is_told_whole() -> None:
+    declared = Hierarchy.of(
+        HierarchySpec(kind="ordered", leaves=("a", "b", "c", "d")), pa.array(["a", "b"]), column="grade"
+    )
+    assert declared.shown(declared.lookup(pa.array(["a", "b"]))).ends.tolist() == declared.ends.tolist()
