@@ -267,9 +267,9 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
     target = index.targets(draw, attempts, index.having(column))
     if not len(target):
         return None
-    # One place further on, so that those without a value can be counted and then left out.
-    shown = world.group >= 0
-    everyone = int(np.argmax(np.bincount(secret[shown] + 1, weights=world.rows[shown])[1:]))
+    # Of those who are published, one place further on, so that the others and those without a value are counted apart.
+    shown = np.where(world.group >= 0, secret, -1)
+    everyone = int(np.argmax(np.bincount(shown + 1, weights=world.rows)[1:]))
     main = _commonest(index, column, world.group[target], everyone) == secret[target]
     baseline = secret[target] == everyone
     control = None

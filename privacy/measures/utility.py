@@ -24,7 +24,8 @@ def utility(world: World, *, k: int, ncp_by_column: Mapping[str, float]) -> Util
     cost = discernibility(published, suppressed=lost)
     persons = int(world.sizes.sum())
     gone = in_steps(max(0, world.persons - persons), k)
-    shown = world.group >= 0
+    out = world.group < 0
+    shown = np.flatnonzero(~out) if out.any() else slice(None)
     return Utility(
         ncp=float(np.mean(list(ncp_by_column.values()))) if ncp_by_column else 0.0,
         ncp_by_column=dict(ncp_by_column),
