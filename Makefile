@@ -35,12 +35,12 @@ up: hall ## start Airflow with its pages and keep it running; Ctrl-C stops it
 	@"$(VENV)/bin/sluice" up
 
 # The kernels' tests run twice: as machine code, which coverage can't look into, and before that as plain Python. Beside
-# that the kernels are compiled: else each of the suite's two processes would do so.
+# that and the lint the kernels are compiled: else each of the suite's two processes would do so.
 KERNELS := $(foreach name,mondrian models lattice names measures history facts_again,tests/privacy/test_$(name).py)
 
 test: dev oracle datacontract ## all checks and tests that need Python packages alone
-	@VENV="$(VENV)" sh scripts/lint.sh
 	@"$(VENV)/bin/python" -m tests.compiled & \
+	VENV="$(VENV)" sh scripts/lint.sh && \
 	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q $(KERNELS) --cov --cov-report=; ended=$$?; wait $$! && exit $$ended
 	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-append --cov-report=
 	@"$(VENV)/bin/python" scripts/coverage_by_room.py
