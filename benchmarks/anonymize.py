@@ -21,50 +21,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmarks.people import QUASI_IDENTIFIERS, SENSITIVE, UNIQUE_QUASI_IDENTIFIERS, UNIT, write_people
+from benchmarks.people import UNIT, write_people
 from benchmarks.route import Cost, peak_mb, used
-
-if TYPE_CHECKING:
-    from contracts.model import Column
 
 K, L, MAX_SUPPRESSED = 5, 2, 0.02
 BOUNDS = {"repeat": (1.5, 1200.0), "unique": (4.0, 2500.0)}
 
 
-def columns(path: Path) -> Iterator[Column]:
-    """How a contract says the columns of a made-up table."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 (a process of its own)
-
-    from contracts.model import Column, LogicalType, Role  # noqa: PLC0415
-    from contracts.protection import HierarchySpec, Transform  # noqa: PLC0415
-
-    kinds = {"int16": LogicalType.INTEGER, "int32": LogicalType.INTEGER, "int64": LogicalType.INTEGER}
-    kinds |= {"date32[day]": LogicalType.DATE}
-    for field in pq.read_schema(path):
-        role, transform, hierarchy = (
-            Role.QUASI_IDENTIFIER,
-            Transform.GENERALIZE,
-            HierarchySpec(kind="natural"),
-        )
-        if field.name == UNIT:
-            role, transform, hierarchy = Role.IDENTIFIER, Transform.DROP, None
-        elif field.name in SENSITIVE:
-            role, transform, hierarchy = Role.SENSITIVE, Transform.KEEP, None
-        elif field.name not in (*QUASI_IDENTIFIERS, *UNIQUE_QUASI_IDENTIFIERS):
-            continue
-        kind = kinds.get(str(field.type), LogicalType.STRING)
-        yield Column(name=field.name, type=kind, role=role, transform=transform, hierarchy=hierarchy)
-
-
 def engine(file: str) -> Cost:
     """Anonymizes one file in this process."""
     imports = used()
-    from benchmarks.cases import contracted, subjects  # noqa: PLC0415 (what imports cost is part of the measurement)
+    from benchmarks.cases import contracted, people_table  # noqa: PLC0415 (what imports cost is part of the measurement)
     from contracts.protection import PrivacyTerms  # noqa: PLC0415
     from core.keys import ContractKeys, FileKey  # noqa: PLC0415
     from privacy.anonymize import anonymize  # noqa: PLC0415
@@ -74,7 +44,7 @@ def engine(file: str) -> Cost:
     imports = used() - imports
     path = Path(file)
     terms = PrivacyTerms(unit=UNIT, k=K, l=L, max_suppressed=MAX_SUPPRESSED)
-    validated, contract = contracted(path, subjects("people", [*columns(path)]), terms)
+    validated, contract = contracted(path, people_table(path), terms)
     steps: list[tuple[str, float]] = []
 
     def progress(step: str, share: float | None = None) -> None:

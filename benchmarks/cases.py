@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.lattice import tree_levels
-from benchmarks.people import HIERARCHIES, UNIT, runs, tree
+from benchmarks.people import (
+    HIERARCHIES,
+    QUASI_IDENTIFIERS,
+    SENSITIVE,
+    UNIQUE_QUASI_IDENTIFIERS,
+    UNIT,
+    runs,
+    tree,
+)
 from contracts.model import Column, Contract, LogicalType, Role, Source, Table, TableKind, Term
 from contracts.protection import HierarchySpec, PrivacyTerms, Transform
 from core.proof import TableFile, Validated, Window
@@ -112,11 +120,35 @@ def loss(published: pa.Table, case: Case, *, rows: int) -> float:
 
 def table_of(case: Case) -> Table:
     """A case's columns as a contract says them: persons left out, trees generalised, what is sensitive kept."""
-    return subjects(case.name, [*_columns(case)])
+    return _subjects(case.name, [*_columns(case)])
 
 
-def subjects(name: str, columns: Sequence[Column]) -> Table:
-    """A contract's table with one row for each person."""
+def people_table(path: Path) -> Table:
+    """The columns of a made-up table (`benchmarks.people`) as a contract says them."""
+    return _subjects("people", [*_people_columns(pq.read_schema(path))])
+
+
+def _people_columns(schema: pa.Schema) -> Iterator[Column]:
+    kinds = {"int16": LogicalType.INTEGER, "int32": LogicalType.INTEGER, "int64": LogicalType.INTEGER}
+    kinds |= {"date32[day]": LogicalType.DATE}
+    natural = HierarchySpec(kind="natural")
+    for field in schema:
+        kind = kinds.get(str(field.type), LogicalType.STRING)
+        if field.name == UNIT:
+            yield Column(name=field.name, type=kind, role=Role.IDENTIFIER, transform=Transform.DROP)
+        elif field.name in SENSITIVE:
+            yield Column(name=field.name, type=kind, role=Role.SENSITIVE, transform=Transform.KEEP)
+        elif field.name in (*QUASI_IDENTIFIERS, *UNIQUE_QUASI_IDENTIFIERS):
+            yield Column(
+                name=field.name,
+                type=kind,
+                role=Role.QUASI_IDENTIFIER,
+                transform=Transform.GENERALIZE,
+                hierarchy=natural,
+            )
+
+
+def _subjects(name: str, columns: Sequence[Column]) -> Table:
     return Table(name=name, physical_name=name, kind=TableKind.SUBJECTS, columns=tuple(columns))
 
 

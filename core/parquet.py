@@ -80,7 +80,8 @@ def writer(
 ) -> Iterator[Writer]:
     """A new Parquet file, mode 0600, in place of one that's there; gone if writing it fails.
 
-    key: encrypts footer and columns; None writes a plain file. random: columns that no compression makes smaller. Raises OSError and pa.ArrowException.
+    key: encrypts footer and columns; None writes a plain file. random: columns that no compression makes smaller. Raises
+    OSError and pa.ArrowException.
     """
     with (
         _private(path) as sink,

@@ -17,7 +17,6 @@ from privacy.hierarchies.built import Built
 from privacy.hierarchies.dates import Dates
 from privacy.hierarchies.declared import Declared
 from privacy.hierarchies.intervals import Intervals
-from privacy.hierarchies.labels import Named
 from privacy.hierarchies.leaves import Codes, Leaves
 from privacy.hierarchies.natural import Natural
 from privacy.hierarchies.prefixes import Prefixes
@@ -80,7 +79,6 @@ class Hierarchy:
     nullable: bool
     kind: pa.DataType
     grouped: Leaves = field(repr=False)
-    _named: dict[tuple[int, int], Named] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -160,28 +158,6 @@ class Hierarchy:
         codes[there.to_numpy(zero_copy_only=False)] = self.grouped.find(values.filter(there))
         return codes
 
-    def named(self, first: int, last: int) -> Named:
-        """What a run of leaves [first, last] is called, and the share of the whole that the name covers."""
-        if (first, last) not in self._named:
-            self._named[first, last] = self._name(first, last)
-        return self._named[first, last]
-
-    def _name(self, first: int, last: int) -> Named:
-        covers = float(self.ends[last] - self.positions[first])
-        if first == last:
-            return Named(_text(self.leaves, first), covers)
-        if first == 0 and last == len(self) - 1:
-            return Named(ALL, 1.0)
-        top = last - 1 if self.nullable and last == len(self) - 1 else last
-        missing = [MISSING] if top != last else []
-        if first == top:
-            parts = [_text(self.leaves, first)]
-        else:
-            named = self.grouped.run(first, top)
-            parts = [named.label]
-            covers = max(covers, named.covers * self.whole)
-        return Named(" | ".join(parts + missing), covers)
-
     def shown(self, codes: npt.NDArray[Any]) -> Scale:
         """The scale over the leaves that some codes name, as if there were no others: one that is made of the data tells by its ends
         of those who aren't shown. A scale that the contract declares stays as it is."""
@@ -247,7 +223,7 @@ class Hierarchy:
     def runs(
         self, first: Codes, last: Codes, shown: Scale | None = None
     ) -> tuple[pa.Array, npt.NDArray[np.float64]]:
-        """What `named` says of many runs: (runs,) labels and what they cover.
+        """What many runs of leaves are called, and the shares of the scale that the names cover.
 
         shown: what is shown at all; a run is called as if there were no other leaves, whose values its name would tell.
         """
@@ -331,11 +307,6 @@ def _every(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     if (codes < 0).any():
         raise PrivacyError("A value has no place in its hierarchy.", remedy="Validate the table first.")
     return codes
-
-
-def _text(leaves: pa.Array, at: int) -> str:
-    [value] = readable(leaves[at : at + 1])
-    return MISSING if value is None else str(value)
 
 
 def _beside_missing(count: int, stretch: float) -> float:

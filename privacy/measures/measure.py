@@ -34,8 +34,8 @@ def measured_on(
 ) -> Measures:
     """Risk before and after, utility, the frontier and the attacks.
 
-    shown: the tuples of who is published, see `shown_tuples`. before: persons of each raw combination, see `sizes_before`. written: (groups,) persons of each class of the written
-    file, see `shown`; what is attacked must show the same. ncp_by_column: of the published labels. key: of one table of one
+    shown: the tuples of who is published, see `shown_tuples`. before: persons of each raw combination, see `sizes_before`.
+    written: (groups,) persons of each class of the written file; what is attacked must show the same. ncp_by_column: of the published labels. key: of one table of one
     source, so that a rerun measures the same and nobody else can tell whom.
     Raises InternalError when the written file shows other classes than those that were made.
     """

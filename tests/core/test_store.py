@@ -48,6 +48,12 @@ def _put(store: Store, key: str, value: bytes) -> Entry:
     return written
 
 
+def _value(store: Store, key: str) -> bytes:
+    entry = store.get(key)
+    assert entry is not None
+    return entry.value
+
+
 def test_what_is_held_open_sees_what_others_write_and_leaves_nothing_behind(
     open_store: Open, store: Store, tmp_path: Path
 ) -> None:
@@ -57,18 +63,18 @@ def test_what_is_held_open_sees_what_others_write_and_leaves_nothing_behind(
     with store.held(), store.held():
         assert store.get("a") is not None
         _put(open_store(), "a", b"2")
-        assert _put(store, "a", store.get("a").value + b"3").value == b"23"  # type: ignore[union-attr]
+        assert _put(store, "a", _value(store, "a") + b"3").value == b"23"
         with ThreadPoolExecutor(1) as other:
             assert other.submit(store.get, "a").result() == store.get("a")
     del scan
-    assert store.get("a").value == b"23"  # type: ignore[union-attr]
+    assert _value(store, "a") == b"23"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["state.sqlite"]
 
 
 def _own_and_theirs(store: Store, answers: multiprocessing.SimpleQueue[bytes]) -> None:
     with store.held():
         _put(store, "a", b"child")
-        answers.put(store.get("a").value)  # type: ignore[union-attr]
+        answers.put(_value(store, "a"))
 
 
 def test_what_is_held_open_is_not_carried_over_a_fork(store: Store) -> None:
@@ -80,7 +86,7 @@ def test_what_is_held_open_is_not_carried_over_a_fork(store: Store) -> None:
         child.start()
         child.join(30)
         assert (child.exitcode, answers.get()) == (0, b"child")
-        assert store.get("a").value == b"child"  # type: ignore[union-attr]
+        assert _value(store, "a") == b"child"
 
 
 def test_what_was_committed_is_there_for_everyone(open_store: Open) -> None:

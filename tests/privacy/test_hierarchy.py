@@ -14,6 +14,7 @@ from core.errors import PrivacyError
 from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.hierarchies.labels import day_namer, text_namer
 from privacy.subjects.naming import labels_of
+from tests.privacy.named import named as run_named
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(
@@ -28,7 +29,7 @@ AGES = HierarchySpec(kind="ordered", leaves=("19-24", "25-34", "35-44"))
 
 
 def label(hierarchy: Hierarchy, first: int, last: int) -> str:
-    return hierarchy.named(first, last).label
+    return run_named(hierarchy, first, last).label
 
 
 def test_numbers_are_ranges_and_their_places_follow_their_values() -> None:
@@ -58,7 +59,7 @@ def test_numbers_are_ranges_and_their_places_follow_their_values() -> None:
 def test_a_run_is_never_called_by_the_values_at_its_ends(values: pa.Array, shown: str) -> None:
     """The ends of a class are single persons' own values."""
     hierarchy = Hierarchy.of(NATURAL, values, column="t.q")
-    named = hierarchy.named(1, 3)
+    named = run_named(hierarchy, 1, 3)
     assert named.label == shown
     assert 0.0 <= named.covers <= 1.0
     assert hierarchy.loss([1], [3]).tolist() == [named.covers]
@@ -173,7 +174,7 @@ def test_many_runs_are_called_what_each_is_called(spec: HierarchySpec, values: p
     hierarchy = Hierarchy.of(spec, values, column="t.q")
     runs = [(a, b) for b in range(len(hierarchy)) for a in range(b + 1)]
     first, last = map(list, zip(*runs, strict=True))
-    named = [hierarchy.named(a, b) for a, b in runs]
+    named = [run_named(hierarchy, a, b) for a, b in runs]
     assert hierarchy.labels(first, last).to_pylist() == [each.label for each in named]
     assert hierarchy.loss(first, last).tolist() == pytest.approx([each.covers for each in named])
 

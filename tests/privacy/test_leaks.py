@@ -161,16 +161,7 @@ def test_the_log_and_the_footers_tell_what_rows_show_and_no_more(run: Run) -> No
 def test_nothing_that_is_made_hangs_on_a_value_that_is_left_out(tmp_path: Path) -> None:
     """Two sources that differ in one left-out person alone give the same file to the byte, of the same size, with the same risk."""
     towns = HierarchySpec(kind="tree", leaves=("a", "b", "c", "d", "e"), nodes=(("ab", 0, 1), ("cde", 2, 4)))
-    plan = Table(
-        name="people",
-        physical_name="people",
-        kind=TableKind.SUBJECTS,
-        columns=(
-            _column("person", Role.IDENTIFIER, Transform.PSEUDONYM),
-            _column("town", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, towns),
-            _column("ill", Role.SENSITIVE, Transform.KEEP),
-        ),
-    )
+    plan = _people(_column("town", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, towns))
     terms = PrivacyTerms(unit="person", k=3, l=2, max_suppressed=0.1, search=Search.FULL_DOMAIN)
     agreed = agreement(plan, privacy=terms)
     rows = [(f"p{i}", "abc"[i % 3], ("flu", "gout")[i // 3 % 2]) for i in range(30)]
@@ -199,19 +190,8 @@ def test_nothing_that_is_made_hangs_on_a_value_that_is_left_out(tmp_path: Path) 
 @pytest.mark.parametrize("search", [Search.FULL_DOMAIN, Search.AUTO])
 def test_no_measure_hangs_on_a_value_that_is_left_out(tmp_path: Path, search: Search) -> None:
     """The attack: scales that end with the oldest person, losses over them, and the exact number of those left out."""
-    plan = Table(
-        name="people",
-        physical_name="people",
-        kind=TableKind.SUBJECTS,
-        columns=(
-            _column("person", Role.IDENTIFIER, Transform.PSEUDONYM),
-            replace(
-                _column("age", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, HierarchySpec(kind="natural")),
-                type=LogicalType.INTEGER,
-            ),
-            _column("ill", Role.SENSITIVE, Transform.KEEP),
-        ),
-    )
+    age = _column("age", Role.QUASI_IDENTIFIER, Transform.GENERALIZE, HierarchySpec(kind="natural"))
+    plan = _people(replace(age, type=LogicalType.INTEGER))
     terms = PrivacyTerms(unit="person", k=4, l=2, max_suppressed=0.1, search=search)
     agreed = agreement(plan, privacy=terms)
     rows = [(f"p{i}", 20 + i % 6 + 10 * (i % 4), ("flu", "gout", "flu")[i // 4 % 3]) for i in range(96)]
@@ -235,6 +215,20 @@ def test_no_measure_hangs_on_a_value_that_is_left_out(tmp_path: Path, search: Se
         made.append({**asdict(safe.risk), **asdict(safe.measures)})
     for name, told in made[0].items():
         assert [each[name] for each in made] == [told] * len(made), name
+
+
+def _people(quasi: Column) -> Table:
+    """Persons with one quasi-identifier and an illness."""
+    return Table(
+        name="people",
+        physical_name="people",
+        kind=TableKind.SUBJECTS,
+        columns=(
+            _column("person", Role.IDENTIFIER, Transform.PSEUDONYM),
+            quasi,
+            _column("ill", Role.SENSITIVE, Transform.KEEP),
+        ),
+    )
 
 
 def _column(name: str, role: Role, transform: Transform, hierarchy: HierarchySpec | None = None) -> Column:

@@ -21,6 +21,7 @@ from privacy.hierarchies.built import roundest
 from privacy.hierarchies.grid import Grid
 from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.hierarchies.levels import MOST, Levels, levels_of
+from tests.privacy.named import named as run_named
 
 NATURAL = HierarchySpec(kind="natural")
 HOMES = HierarchySpec(
@@ -53,7 +54,7 @@ def of(spec: HierarchySpec, values: Any, kind: pa.DataType | None = None, **more
 
 
 def names(hierarchy: Hierarchy) -> list[str]:
-    return [hierarchy.named(at, at).label for at in range(len(hierarchy))]
+    return [run_named(hierarchy, at, at).label for at in range(len(hierarchy))]
 
 
 def by_level(hierarchy: Hierarchy) -> list[list[str]]:
@@ -143,7 +144,7 @@ def test_a_name_covers_no_less_than_its_run_and_is_no_ones_own_value(
     assert (np.diff(high) >= 0).all()
     assert not len(low) or (low[0] == 0.0 and high[-1] in (0.0, 1.0))
     first, last = sorted(data.draw(st.integers(0, len(hierarchy) - 1)) for _ in range(2))
-    named = hierarchy.named(first, last)
+    named = run_named(hierarchy, first, last)
     assert high[last] - low[first] - 1e-9 <= named.covers <= 1.0
     assert hierarchy.loss([first], [last]).tolist() == [named.covers]
     codes = hierarchy.encode(values)
@@ -256,16 +257,16 @@ def test_a_leaf_of_whole_numbers_is_closed_and_one_of_fractions_half_open() -> N
 
 def test_runs_of_intervals_are_named_by_their_edges_and_single_numbers_by_round_ones() -> None:
     hierarchy = of(intervals(5), [20, 26, 41, 99])
-    assert hierarchy.named(0, 2).label == "20..44"
-    assert hierarchy.named(0, 2).covers == pytest.approx((44 - 20) / (99 - 20))
+    assert run_named(hierarchy, 0, 2).label == "20..44"
+    assert run_named(hierarchy, 0, 2).covers == pytest.approx((44 - 20) / (99 - 20))
     ones = of(intervals(1), [17, 23, 29, 93, 99])
-    assert ones.named(1, 3).label == "20..100"
+    assert run_named(ones, 1, 3).label == "20..100"
     cents = of(
         intervals("0.01"),
         [Decimal("1.00"), Decimal("3.17"), Decimal("9.41"), Decimal("99.99")],
         pa.decimal128(9, 2),
     )
-    assert cents.named(1, 2).label == "2..10"
+    assert run_named(cents, 1, 2).label == "2..10"
 
 
 def test_parts_of_the_calendar() -> None:
@@ -277,8 +278,8 @@ def test_parts_of_the_calendar() -> None:
         ["1960s", "2010s", "2020s", "(missing)"],
     ]
     hierarchy = of(dates("month"), days)
-    assert hierarchy.named(1, 3).label == "2019-12..2026-04"
-    assert of(dates("day"), days).named(1, 2).label == "2019..2026", "a single day may be one person's"
+    assert run_named(hierarchy, 1, 3).label == "2019-12..2026-04"
+    assert run_named(of(dates("day"), days), 1, 2).label == "2019..2026", "a single day may be one person's"
 
 
 def test_a_moment_is_counted_by_its_day_where_it_is_told() -> None:
@@ -295,7 +296,7 @@ def test_a_mask_does_not_tell_how_long_the_hidden_rest_is() -> None:
     hierarchy = of(prefix(2, 1), ["100", "10", "1099999", "2", "20", "漢字かな"])
     assert names(hierarchy) == ["10*", "2", "20", "漢字*"]
     assert by_level(hierarchy)[1] == ["1*", "2*", "漢*"]
-    assert hierarchy.named(0, 1).label == "*"
+    assert run_named(hierarchy, 0, 1).label == "*"
     assert hierarchy.ends.tolist() == [0.4, 0.6, 0.8, 1.0]
     assert hierarchy.positions.tolist() == [0.0, 0.6, 0.8, 1.0]
 
@@ -390,7 +391,7 @@ def test_groups_from_the_data_hold_equally_many_persons_and_show_nobody() -> Non
     codes = np.bincount(hierarchy.encode(pa.array(range(0, 4000, 7))))
     assert codes.tolist() == pytest.approx([143] * 4, abs=1)
     assert names(hierarchy) == ["<1000", "1000..2000", "2000..3000", ">=3000"]
-    assert hierarchy.named(1, 2).label == "1000..3000"
+    assert run_named(hierarchy, 1, 2).label == "1000..3000"
     assert by_level(hierarchy)[1] == ["<2000", ">=2000"]
     assert names(of(built(2), [21, 22, 23, 24])) == ["<22.5", ">=22.5"]
     assert names(of(built(4), [1, 2, None])) == ["1", "2", "(missing)"]
@@ -417,7 +418,7 @@ def test_no_label_of_a_built_group_holds_a_persons_number(
     codes = hierarchy.encode(column)
     first, last = sorted(data.draw(st.integers(0, len(hierarchy) - 1)) for _ in range(2))
     if ((codes >= first) & (codes <= last)).sum() > 1 and (
-        label := hierarchy.named(first, last).label
+        label := run_named(hierarchy, first, last).label
     ) != "*":
         shown = [Decimal(end) for end in re.sub("[<>=]", "", label).split("..")]
         assert not own & set(shown)
