@@ -76,12 +76,17 @@ class Writer:
 
 @contextmanager
 def writer(
-    path: Path, schema: pa.Schema, key: FileKey | None, *, random: Collection[str] = ()
+    path: Path,
+    schema: pa.Schema,
+    key: FileKey | None,
+    *,
+    random: Collection[str] = (),
+    few: Collection[str] = (),
 ) -> Iterator[Writer]:
     """A new Parquet file, mode 0600, in place of one that's there; gone if writing it fails.
 
-    key: encrypts footer and columns; None writes a plain file. random: columns that no compression makes smaller. Raises
-    OSError and pa.ArrowException.
+    key: encrypts footer and columns; None writes a plain file. random: columns that compression hardly makes smaller. few:
+    columns of numbers that are few different ones. Raises OSError and pa.ArrowException.
     """
     with (
         _private(path) as sink,
@@ -89,8 +94,8 @@ def writer(
             sink,
             schema,
             compression={field.name: "none" if field.name in random else "zstd" for field in schema},
-            # A dictionary pays for texts, which come again and again; for numbers it costs more than it saves.
-            use_dictionary=[field.name for field in schema if _is_text(field.type)],
+            # A dictionary pays for texts, which come again and again; for most numbers it costs more than it saves.
+            use_dictionary=[field.name for field in schema if _is_text(field.type) or field.name in few],
             dictionary_pagesize_limit=_ONE_PAGE,
             data_page_size=_ONE_PAGE,
             max_rows_per_page=ROW_GROUP_ROWS,

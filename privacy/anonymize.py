@@ -19,6 +19,7 @@ from contracts.regimes.thresholds import DEFAULT, Thresholds
 from contracts.through import through
 from core.digest import file_digest
 from core.errors import IntegrityError, InternalError, PrivacyError, StateError
+from core.heap import kept
 from core.keys import ContractKeys
 from core.parquet import batches, read, schema
 from core.progress import Progress, silent
@@ -75,17 +76,18 @@ def anonymize(
     shutil.rmtree(out, ignore_errors=True)
     try:
         out.mkdir(parents=True, mode=0o700)
-        return _anonymize(
-            validated,
-            contract,
-            keys,
-            out=out,
-            documents=documents or {},
-            thresholds=thresholds,
-            history=history,
-            second=second,
-            progress=progress,
-        )
+        with kept():
+            return _anonymize(
+                validated,
+                contract,
+                keys,
+                out=out,
+                documents=documents or {},
+                thresholds=thresholds,
+                history=history,
+                second=second,
+                progress=progress,
+            )
     except (OSError, duckdb.IOException) as error:
         number = error.errno if isinstance(error, OSError) else None  # a library's own text may be anything
         raise StateError(

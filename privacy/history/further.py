@@ -21,7 +21,8 @@ Marks = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Further:
-    """Of p persons in the source, and e rows of the earlier release that this one goes on from (0 without one).
+    """Of p persons in the source, and e rows of the earlier release that this one goes on from (0 without one), in the order of
+    its memory.
 
     earlier: that release. goes_on: (e,) its rows that are published again as they are. stands: (p,) the class of each person
     in it whose rows go on, else -1; as_before: (p,) those of them of whom the source still says the same. bounds: of all p,

@@ -1,9 +1,10 @@
 """What the platform remembers of a release, to keep the next one from undoing it: never published, encrypted at rest.
 
-For each row of the published subject table, in its order: whose it is and what the source said of that person, as keyed
-numbers (`privacy.subjects.names`), and the class. No value of the source is kept.
+For each row of the published subject table: whose it is and what the source said of that person, as keyed numbers
+(`privacy.subjects.names`), the class, and which row of the published file it is. They stand in the order of the source, which
+is cheap to write; no value of the source is kept.
 
-    rows.parquet      person, content, class, and for each sensitive column the number of its value
+    rows.parquet      person, content, class, row, and for each sensitive column the number of its value
     classes.parquet   for each class its labels, what each of them loses, and its segment
 """
 
@@ -30,7 +31,8 @@ from privacy.subjects.names import Numbers
 
 ROWS, CLASSES = "rows.parquet", "classes.parquet"
 _ABOUT = b"sluice.memory"
-_VERSION = 1
+_VERSION = 2
+_IN_ORDER = 1  # the version whose rows stood in the order of the file
 UNKNOWN = 0  # the content of a person of whom nobody knows what the source said
 
 
@@ -51,14 +53,15 @@ class About:
 class Memory:
     """n rows of c classes over d quasi-identifiers and s sensitive columns.
 
-    persons, content: (n,). classes: (n,) from 0. secrets: (n, s), 0 where missing. labels: d times (c,) texts; losses: (c,
-    d) from 0 to 1; segments: (c,) texts, or None.
+    persons, content: (n,). classes: (n,) from 0. rows: (n,) which row of the published file each is. secrets: (n, s), 0 where
+    missing. labels: d times (c,) texts; losses: (c, d) from 0 to 1; segments: (c,) texts, or None.
     """
 
     about: About
     persons: Numbers
     content: Numbers
     classes: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
     secrets: Numbers
     labels: tuple[pa.Array, ...]
     losses: npt.NDArray[np.float64]
@@ -99,15 +102,15 @@ def write_memory(memory: Memory, folder: Path, key: FileKey) -> dict[str, str]:
     """Writes the two files into `folder`, made when it isn't there; gives their SHA-256 by name."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = {_ABOUT: json.dumps({"version": _VERSION, **asdict(memory.about)}).encode()}
-    rows = {"person": memory.persons, "content": memory.content, "class": memory.classes}
-    rows |= {f"secret_{j}": memory.secrets[:, j] for j in range(memory.secrets.shape[1])}
+    rows = {"person": memory.persons, "content": memory.content, "class": memory.classes, "row": memory.rows}
+    secrets = {f"secret_{j}": memory.secrets[:, j] for j in range(memory.secrets.shape[1])}
     classes: dict[str, pa.Array] = {f"label_{j}": label for j, label in enumerate(memory.labels)}
     classes |= {f"loss_{j}": pa.array(memory.losses[:, j]) for j in range(len(memory.labels))}
     if memory.segments is not None:
         classes["segment"] = memory.segments
-    for name, table in ((ROWS, pa.table(rows)), (CLASSES, pa.table(classes))):
+    for name, table in ((ROWS, pa.table(rows | secrets)), (CLASSES, pa.table(classes))):
         fields = table.schema.with_metadata(about)
-        with writer(folder / name, fields, key, random=("person", "content")) as sink:
+        with writer(folder / name, fields, key, random=tuple(rows), few=tuple(secrets)) as sink:
             sink.write(table.cast(sink.schema))
     return {name: file_digest(folder / name) for name in (ROWS, CLASSES)}
 
@@ -116,7 +119,7 @@ def about_of(folder: Path, key: FileKey) -> About:
     """Of which release the memory in `folder` is. Raises IntegrityError when it can't be read."""
     try:
         said = json.loads((schema(_file(folder / CLASSES, key)).metadata or {})[_ABOUT])
-        if said.pop("version") != _VERSION:
+        if said.pop("version") not in (_IN_ORDER, _VERSION):
             raise _unreadable(folder)
         return About(**{**said, "origins": Origins(**said["origins"])})
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
@@ -139,6 +142,9 @@ def read_memory(folder: Path, key: FileKey, digests: Mapping[str, str]) -> Memor
         persons=rows["person"].to_numpy(),
         content=rows["content"].to_numpy(),
         classes=rows["class"].to_numpy(),
+        rows=rows["row"].to_numpy()
+        if "row" in rows.column_names
+        else np.arange(rows.num_rows, dtype=np.int32),
         secrets=_side_by_side([rows[f"secret_{j}"] for j in range(secrets)], rows.num_rows, np.int64),
         labels=tuple(classes[f"label_{j}"].combine_chunks() for j in range(columns)),
         losses=_side_by_side([classes[f"loss_{j}"] for j in range(columns)], classes.num_rows, np.float64),

@@ -78,6 +78,7 @@ def rebuilt(
         persons=persons,
         content=np.full(whole.num_rows, UNKNOWN, np.int64),
         classes=classes,
+        rows=np.arange(whole.num_rows, dtype=np.int32),
         secrets=_columns(
             [numbers(folded(whole[name].combine_chunks()), names) for name in secrets], whole.num_rows
         ),

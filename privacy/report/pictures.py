@@ -1,6 +1,7 @@
 """The pictures of a disclosure report as SVG that stands inside a page: text as text, no script, nothing from elsewhere.
 
-Only this module loads Altair and vl-convert: together they take half a second to import, and commands count milliseconds.
+Only this module loads vl-convert. Charts are Vega-Lite's own JSON: to build the four of them by Altair took as long as to draw
+them, most of it Altair's import. The tests hold them against Altair's copy of the schema.
 
 A picture is drawn once for all languages. What it draws are numbers and places for texts; texts are put into the finished
 picture, so that no name ever reaches the drawing libraries. Keys to colours stand under the picture, as the page's own text.
@@ -14,14 +15,12 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from typing import Any, TypeVar
+from typing import Any
 
-import altair as alt
 import vl_convert
-from altair.utils.schemapi import debug_mode
 
 WIDTH = 300  # of the plot; with its axis a picture still fits a telephone
 _FONT = "system-ui, sans-serif"  # the page's own stack takes over, see `privacy.report.style`
@@ -36,13 +35,7 @@ _drew: int | None = None  # the process in which V8 was started
 
 Row = tuple[str, str, float]  # what, which of the series, value
 Interval = tuple[str, str, float, float, float]  # what, which of the series, rate, low, high
-Draw = TypeVar("Draw", bound=Callable[..., str])
-
-
-def _unchecked(draw: Draw) -> Draw:
-    """Without Altair's check of each part of a chart: it takes a third of the time, and Vega-Lite refuses what is wrong."""
-    unchecked: Draw = debug_mode(False)(draw)
-    return unchecked
+Json = dict[str, Any]
 
 
 def bars(rows: Sequence[Row], *, series: Sequence[str], alt_text: str, limit: float | None = None) -> str:
@@ -75,79 +68,87 @@ def intervals(rows: Sequence[Interval], *, series: Sequence[str], alt_text: str)
 
 
 @lru_cache(maxsize=8)
-@_unchecked
 def _bars(rows: tuple[tuple[int, int, float], ...], series: int, limit: float | None) -> str:
     large = max((value for *_, value in rows), default=0) > 0.5
-    scale = {"domain": [0, 1]} if large else {"domainMin": 0}
-    chart: Any = (
-        alt.Chart(_inline({"what": _place(what), "which": which, "value": value} for what, which, value in rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("value:Q", title=None, scale=alt.Scale(**scale), axis=_shares(None if large else 4)),
-            y=_named(rows),
-            yOffset=alt.YOffset("which:O"),
-            color=_coloured("which:O", (_PALE, _INK)[-series:]),
-        )
-    )  # fmt: skip
-    if limit is not None:
-        chart = chart + _rule(limit, "x")
-    return _svg(chart, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
-
-
-@lru_cache(maxsize=8)
-@_unchecked
-def _curve(points: tuple[tuple[int, float], ...], chosen: int | None) -> str:
-    base = alt.Chart(_inline({"k": k, "loss": loss} for k, loss in points)).encode(
-        x=alt.X(
-            "k:Q",
-            title=_place(0),
-            scale=alt.Scale(type="log", nice=False),
-            axis=alt.Axis(values=[2, 5, 10, 20, 50, 100]),
+    bar = _layer(
+        "bar",
+        ({"what": _place(what), "which": which, "value": value} for what, which, value in rows),
+        x=_number(
+            "value",
+            title=None,
+            scale={"domain": [0, 1]} if large else {"domainMin": 0},
+            axis=_shares(None if large else 4),
         ),
-        y=alt.Y("loss:Q", title=_place(1), scale=alt.Scale(domainMin=0), axis=_shares(5)),
+        y=_named(rows),
+        yOffset={"field": "which", "type": "ordinal"},
+        color=_coloured("which", (_PALE, _INK)[-series:]),
     )
-    chart: Any = base.mark_line(color=_INK) + base.mark_point(color=_INK, filled=True, size=36)
+    layers = [bar] if limit is None else [bar, _rule(limit, "x")]
+    return _svg(layers, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
+
+
+@lru_cache(maxsize=8)
+def _curve(points: tuple[tuple[int, float], ...], chosen: int | None) -> str:
+    values = [{"k": k, "loss": loss} for k, loss in points]
+    x = _number(
+        "k",
+        title=_place(0),
+        scale={"type": "log", "nice": False},
+        axis={"values": [2, 5, 10, 20, 50, 100]},
+    )
+    y = _number("loss", title=_place(1), scale={"domainMin": 0}, axis=_shares(5))
+    layers = [
+        _layer("line", values, {"color": _INK}, x=x, y=y),
+        _layer("point", values, {"color": _INK, "filled": True, "size": 36}, x=x, y=y),
+    ]
     if chosen is not None and points and points[0][0] <= chosen <= points[-1][0]:
-        chart = chart + _rule(chosen, "x")
-    return _svg(chart, width=WIDTH, height=190)
+        layers.append(_rule(chosen, "x"))
+    return _svg(layers, width=WIDTH, height=190)
 
 
 @lru_cache(maxsize=8)
-@_unchecked
 def _unicity(tables: tuple[tuple[float, ...], ...], limit: float) -> str:
-    base = alt.Chart(
-        _inline(
-            {"table": table, "points": points, "share": share}
-            for table, shares in enumerate(tables)
-            for points, share in enumerate(shares, start=1)
-        )
-    ).encode(
-        x=alt.X("points:O", title=_place(0), axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("share:Q", title=_place(1), scale=alt.Scale(domain=[0, 1]), axis=_shares(5)),
-        color=_coloured("table:O", [_TABLES[n % len(_TABLES)] for n in range(len(tables))]),
-    )
-    chart: Any = base.mark_line() + base.mark_point(filled=True, size=36) + _rule(limit, "y")
-    return _svg(chart, width=WIDTH, height=190)
+    values = [
+        {"table": table, "points": points, "share": share}
+        for table, shares in enumerate(tables)
+        for points, share in enumerate(shares, start=1)
+    ]
+    x = {"field": "points", "type": "ordinal", "title": _place(0), "axis": {"labelAngle": 0}}
+    y = _number("share", title=_place(1), scale={"domain": [0, 1]}, axis=_shares(5))
+    color = _coloured("table", [_TABLES[n % len(_TABLES)] for n in range(len(tables))])
+    layers = [
+        _layer("line", values, x=x, y=y, color=color),
+        _layer("point", values, {"filled": True, "size": 36}, x=x, y=y, color=color),
+        _rule(limit, "y"),
+    ]
+    return _svg(layers, width=WIDTH, height=190)
 
 
 @lru_cache(maxsize=8)
-@_unchecked
 def _intervals(rows: tuple[tuple[int, int, float, float, float], ...], series: int) -> str:
     fields = ("which", "rate", "low", "high")
-    base = alt.Chart(
-        _inline({"what": _place(row[0]), **dict(zip(fields, row[1:], strict=True))} for row in rows)
-    ).encode(
-        y=_named(rows), yOffset=alt.YOffset("which:O"), color=_coloured("which:O", (_LINE, _WARM)[:series])
-    )
-    scale = alt.Scale(domain=[0, 1])
-    chart: Any = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=None, scale=scale, axis=_shares()), x2=alt.X2("high:Q")
-    ) + base.mark_point(filled=True, size=50, opacity=1).encode(x=alt.X("rate:Q", scale=scale))
-    return _svg(chart, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
+    values = [{"what": _place(row[0]), **dict(zip(fields, row[1:], strict=True))} for row in rows]
+    places = {
+        "y": _named(rows),
+        "yOffset": {"field": "which", "type": "ordinal"},
+        "color": _coloured("which", (_LINE, _WARM)[:series]),
+    }
+    scale = {"domain": [0, 1]}
+    low = _number("low", title=None, scale=scale, axis=_shares())
+    layers = [
+        _layer("rule", values, {"strokeWidth": 2}, x=low, x2={"field": "high"}, **places),
+        _layer("point", values, {"filled": True, "size": 50, "opacity": 1}, x=_number("rate", scale=scale), **places),
+    ]  # fmt: skip
+    return _svg(layers, width=WIDTH - 110, height=max(60, _ROW * (1 + max(what for what, *_ in rows))))
 
 
-def _inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=list(values))
+def _layer(kind: str, values: Iterable[Json], look: Json | None = None, **encoding: Json) -> Json:
+    """One layer of a chart. look: properties of its marks."""
+    return {"data": {"values": list(values)}, "mark": {"type": kind, **(look or {})}, "encoding": encoding}
+
+
+def _number(field: str, **more: Any) -> Json:
+    return {"field": field, "type": "quantitative", **more}
 
 
 def _place(number: int) -> str:
@@ -173,49 +174,40 @@ def _short(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _named(rows: Sequence[tuple[Any, ...]]) -> alt.Y:
+def _named(rows: Sequence[tuple[Any, ...]]) -> Json:
     # A fixed room for names, wider than the names as drawn: a reader's font may be wider than that of whoever draws.
-    axis = alt.Axis(minExtent=155, maxExtent=155, labelPadding=6, ticks=False, domain=False)
-    return alt.Y("what:N", title=None, sort=[_place(what) for what in sorted({row[0] for row in rows})], axis=axis)  # fmt: skip
+    axis = {"minExtent": 155, "maxExtent": 155, "labelPadding": 6, "ticks": False, "domain": False}
+    sort = [_place(what) for what in sorted({row[0] for row in rows})]
+    return {"field": "what", "type": "nominal", "title": None, "sort": sort, "axis": axis}
 
 
-def _shares(ticks: int | None = None) -> alt.Axis:
+def _shares(ticks: int | None = None) -> Json:
     """About so many ticks; None: nothing, half and all."""
-    return alt.Axis(format="~%", tickCount=ticks) if ticks else alt.Axis(format="~%", values=[0, 0.5, 1])
+    return {"format": "~%", **({"tickCount": ticks} if ticks else {"values": [0, 0.5, 1]})}
 
 
-def _coloured(field: str, colours: Sequence[str]) -> alt.Color:
-    return alt.Color(
-        field, scale=alt.Scale(domain=list(range(len(colours))), range=list(colours)), legend=None
-    )
+def _coloured(field: str, colours: Sequence[str]) -> Json:
+    scale = {"domain": list(range(len(colours))), "range": list(colours)}
+    return {"field": field, "type": "ordinal", "scale": scale, "legend": None}
 
 
-def _rule(at: float, channel: str) -> Any:
-    place = alt.X("at:Q") if channel == "x" else alt.Y("at:Q")
-    return (
-        alt.Chart(_inline([{"at": at}]))
-        .mark_rule(color=_WARM, strokeDash=[4, 3], strokeWidth=1.5)
-        .encode(place)
-    )
+def _rule(at: float, channel: str) -> Json:
+    look = {"color": _WARM, "strokeDash": [4, 3], "strokeWidth": 1.5}
+    return _layer("rule", [{"at": at}], look, **{channel: _number("at")})
 
 
-def _svg(chart: Any, *, width: int, height: int) -> str:
+def _svg(layers: Sequence[Json], *, width: int, height: int) -> str:
     """The picture, with places for its texts. Its own English descriptions are left out; see `_said`."""
-    spec = (
-        chart.properties(width=width, height=height)
-        .configure(font=_FONT, aria=False, background="transparent")
-        .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor="#e3e8eb")
-        .configure_view(stroke=None)
-        .to_dict()
-    )
-    drawn = _drawn(spec)
+    axis = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e3e8eb"}
+    look = {"font": _FONT, "aria": False, "background": "transparent", "axis": axis, "view": {"stroke": None}}
+    drawn = _drawn({"config": look, "layer": list(layers), "width": width, "height": height})
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
     assert size is not None  # every SVG of Vega has one
     # Inside HTML an SVG needs no namespace, and so no address stands in the page.
     return f'viewBox="0 0 {size[1]} {size[2]}">{drawn[drawn.index(">") + 1 :]}'
 
 
-def _drawn(spec: dict[str, Any]) -> str:
+def _drawn(spec: Json) -> str:
     """The SVG of a chart. V8's threads don't survive a fork: in a child of a process that has drawn, another process draws."""
     global _drew
     if _drew in (None, os.getpid()):

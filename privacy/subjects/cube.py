@@ -25,7 +25,7 @@ from core.proof import TableFile
 from privacy.hierarchies.hierarchy import Hierarchy
 from privacy.search.tuples import Tuples
 from privacy.subjects.encode import Encoder, recoded
-from privacy.subjects.grouping import distinct, mostly_distinct, packed
+from privacy.subjects.grouping import distinct, look_up, mostly_distinct, packed
 from privacy.subjects.names import KEY_BYTES, Numbers, mixed_codes, numbers
 from privacy.subjects.units import Owners, Units, folded
 from privacy.transforms.coding import clamped, rounded
@@ -81,11 +81,14 @@ class Cube:
         np.add.at(total, tuples.units, whole)
         return (total if rows is None else total[self.owners.of_row[rows]]).view(np.int64)
 
-    def secret_numbers(self, j: int, rows: npt.NDArray[np.integer[Any]]) -> Numbers:
-        """(rows,) the number of the value of each row named in the sensitive column j, 0 where it's missing."""
+    def secret_numbers(self, j: int, rows: npt.NDArray[np.integer[Any]] | None = None) -> Numbers:
+        """(rows,) the number of the value of each row, or of those named, in the sensitive column j, 0 where it's missing."""
         secret = list(self.secrets.values())[j]
         values = np.append(self.numbers[len(self.hierarchies) + j], 0)
-        return np.asarray(np.append(values[secret.folded], 0)[secret.of_row[rows]], np.int64)
+        codes = secret.of_row if rows is None else secret.of_row[rows]
+        made = np.empty(len(codes), np.int64)
+        look_up(np.append(values[secret.folded], 0), codes, made)
+        return made
 
 
 def build_cube(

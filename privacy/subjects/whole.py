@@ -37,8 +37,8 @@ class Whole:
 
     classes: all classes; those that go on stand behind the new ones. Who goes on although the source says something else of
     them by now is in none of its tuples, and counts in `persons` all the same. of_row: (r + e,) the class of each row that is
-    published, else -1. unit_of_row: (r + e,) person codes, None where each row is somebody's own. segments: names of the segments, None without any. again: the earlier file's rows that
-    are published again; stays: (classes that go on,) their numbers in the earlier release. waiting: persons who are new and too
+    published, else -1. unit_of_row: (r + e,) person codes, None where each row is somebody's own. segments: names of the segments, None without any. again: which of the earlier
+    release's rows, as its memory numbers them, are published again; stays: (classes that go on,) their numbers in the earlier release. waiting: persons who are new and too
     few to be shown yet.
     """
 
@@ -88,7 +88,7 @@ class Whole:
         name, secret = list(cube.secrets.items())[j]
         if self.earlier is None:
             return np.asarray(recoded(secret.of_row, secret.folded, missing=-1), np.int32)
-        before = _plain(read(self.earlier.file, [name])[name].combine_chunks()).take(pa.array(self.again))
+        before = self._again(name)
         coded = before.cast(secret.values.type).dictionary_encode()
         ranks = in_order(pa.concat_arrays([secret.values, coded.dictionary]), order)
         ours, theirs = ranks[: len(secret.values)], ranks[len(secret.values) :]
@@ -110,32 +110,34 @@ class Whole:
         )
 
     def memory(self, cube: Cube, order: Order, about: About) -> Memory:
-        """What is to be remembered of it, for the rows in the order of the file."""
-        r = cube.rows
-        rows = order.rows
-        new = rows < r if len(self.again) else np.ones(0, np.bool_)
-        source, old = (rows[new], self.again[rows[~new] - r]) if len(new) else (rows, self.again)
-        units = source if cube.owners.of_row is None else cube.owners.of_row[source]
+        """What is to be remembered of it. Rows come in the order of the source, those that go on behind them."""
+        shown = np.flatnonzero(self.of_row >= 0)
+        mine = int(np.searchsorted(shown, cube.rows))
+        source = None if mine == cube.rows else shown[:mine]
+        place = np.empty(len(self.of_row), np.int32)
+        place[order.rows] = np.arange(len(order.rows), dtype=np.int32)
         before = self.earlier.memory if self.earlier else None
+        at = self.again[shown[mine:] - cube.rows]
 
         def both(of_source: Numbers, of_earlier: Numbers | None) -> Numbers:
-            if not len(old):
-                return of_source
-            made = np.empty(len(rows), np.int64)
-            made[new] = of_source
-            if of_earlier is not None:
-                made[~new] = of_earlier
-            return made
+            return of_source if of_earlier is None else np.concatenate([of_source, of_earlier])
 
-        secrets = np.empty((len(cube.secrets), len(rows)), np.int64).T  # a column lies in one piece
+        names = cube.owners.names
+        if cube.owners.of_row is not None:
+            names = names[cube.owners.of_row if source is None else cube.owners.of_row[source]]
+        elif source is not None:
+            names = names[source]
+        secrets = np.empty((len(cube.secrets), len(shown)), np.int64).T  # a column lies in one piece
         for j in range(len(cube.secrets)):
-            secrets[:, j] = both(cube.secret_numbers(j, source), before.secrets[old, j] if before else None)
+            secrets[:, j] = both(cube.secret_numbers(j, source), before.secrets[at, j] if before else None)
         labels = self.classes.labels
+        whole = mine == cube.rows and len(shown) == len(self.of_row)
         return Memory(
             about=about,
-            persons=both(cube.owners.names[units], before.persons[old] if before else None),
-            content=both(cube.content(source), before.content[old] if before else None),
-            classes=self.of_row[rows],
+            persons=both(names, before.persons[at] if before else None),
+            content=both(cube.content(source), before.content[at] if before else None),
+            classes=self.of_row if whole else self.of_row[shown],
+            rows=place if whole else place[shown],
             secrets=secrets,
             labels=tuple(label.names.take(pa.array(label.of_class)) for label in labels),
             losses=np.stack([label.loss for label in labels], axis=1)
@@ -155,8 +157,13 @@ class Whole:
         """A column over the source's `rows` rows as one over all: of rows that go on it's as the earlier file has it."""
         if self.earlier is None or not len(self.again):
             return give
-        before = read(self.earlier.file, [name])[name].combine_chunks().take(pa.array(self.again))
-        return _joined(rows, kind, give, _plain(before))
+        return _joined(rows, kind, give, self._again(name))
+
+    def _again(self, name: str) -> pa.Array:
+        """(e,) a column of the rows that are published again, as the earlier file has it."""
+        assert self.earlier is not None  # the caller has asked
+        rows = self.earlier.memory.rows[self.again]
+        return _plain(read(self.earlier.file, [name])[name].combine_chunks()).take(pa.array(rows))
 
 
 def whole_of(

@@ -91,6 +91,7 @@ class Hall:
             persons=np.array(shown, np.int64),
             content=np.array([hash(self.source[p]) for p in shown], np.int64),
             classes=np.array([self.rows[p][0] for p in shown], np.int32),
+            rows=np.arange(len(shown), dtype=np.int32),
             secrets=np.array([self.rows[p][1] + 1 for p in shown], np.int64).reshape(-1, 1),
             labels=(),
             losses=np.empty((0, 0)),

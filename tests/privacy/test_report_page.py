@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 from xml.etree import ElementTree
 
+import altair
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,6 +270,9 @@ def test_each_picture_is_drawn_once_and_no_name_reaches_who_draws(
     html = page(renamed(made, "Zhang"))
     assert html.count("Zhang") > 10
     assert len(drawn) == 5  # for both languages
+    for spec in drawn:
+        assert set(json.loads(spec)) == {"config", "layer", "width", "height"}
+        altair.LayerChart.from_dict(json.loads(spec), validate=True)  # against the schema of Vega-Lite
     assert not re.search("Zhang|prosecutor|[一-鿿]", "".join(drawn))
 
 

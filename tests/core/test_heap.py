@@ -1,0 +1,66 @@
+"""What is freed stays with the process inside the block, and goes back after it."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import heap
+from core.heap import kept
+
+GLIBC = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc keeps what is freed")
+
+FAULTS = """
+import resource
+import numpy as np
+from core.heap import kept
+from contextlib import nullcontext
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(8 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+with {block}():
+    faults()
+    print(faults())
+"""
+
+
+def faults(block: str) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS.format(block=block)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@GLIBC
+def test_a_block_that_was_freed_is_taken_again() -> None:
+    assert 10 * faults("kept") < faults("nullcontext")
+
+
+@GLIBC
+def test_afterwards_what_is_free_goes_back() -> None:
+    def held() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    with kept():
+        blocks = [bytearray(1 << 20) for _ in range(200)]
+        del blocks
+        inside = held()
+    assert held() < inside - (100 << 20)
+
+
+def test_a_failure_inside_passes_through() -> None:
+    with pytest.raises(ValueError, match="mine"), kept():
+        raise ValueError("mine")
+
+
+def test_another_library_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
+    with kept():
+        pass
