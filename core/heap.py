@@ -1,6 +1,6 @@
 """Memory that one large array gives back and the next one takes.
 
-    with kept():
+    with keep_freed():
         ...  # dozens of arrays of a hundred megabytes each, one after another
 
 The C library asks the system for each large block, and gives it back when the block is freed; the system empties a block
@@ -22,7 +22,7 @@ _LARGEST = (1 << 31) - 1
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def keep_freed() -> Iterator[None]:
     """Inside, memory that is freed stays with the process; at the end all that is free goes back."""
     library = ctypes.CDLL(None)
     tune, trim = getattr(library, "mallopt", None), getattr(library, "malloc_trim", None)

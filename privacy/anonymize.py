@@ -19,7 +19,7 @@ from contracts.regimes.thresholds import DEFAULT, Thresholds
 from contracts.through import through
 from core.digest import file_digest
 from core.errors import IntegrityError, InternalError, PrivacyError, StateError
-from core.heap import kept
+from core.heap import keep_freed
 from core.keys import ContractKeys
 from core.parquet import batches, read, schema
 from core.progress import Progress, silent
@@ -76,18 +76,17 @@ def anonymize(
     shutil.rmtree(out, ignore_errors=True)
     try:
         out.mkdir(parents=True, mode=0o700)
-        with kept():
-            return _anonymize(
-                validated,
-                contract,
-                keys,
-                out=out,
-                documents=documents or {},
-                thresholds=thresholds,
-                history=history,
-                second=second,
-                progress=progress,
-            )
+        return _anonymize(
+            validated,
+            contract,
+            keys,
+            out=out,
+            documents=documents or {},
+            thresholds=thresholds,
+            history=history,
+            second=second,
+            progress=progress,
+        )
     except (OSError, duckdb.IOException) as error:
         number = error.errno if isinstance(error, OSError) else None  # a library's own text may be anything
         raise StateError(
@@ -137,21 +136,22 @@ def _anonymize(
         source, target = validated.tables[table.name], out / f"table-{number}.parquet"
         tokens = token_makers(contract, table, keys, second)
         if table.kind is TableKind.SUBJECTS:
-            safe = make_safe(
-                source,
-                contract,
-                table,
-                _terms(contract),
-                keys,
-                target=target,
-                segment_min_units=min_units,
-                source_digest=validated.source_digest,
-                names=names,
-                history=history,
-                memory=out / MEMORY,
-                tokens=tokens,
-                progress=progress,
-            )
+            with keep_freed():
+                safe = make_safe(
+                    source,
+                    contract,
+                    table,
+                    _terms(contract),
+                    keys,
+                    target=target,
+                    segment_min_units=min_units,
+                    source_digest=validated.source_digest,
+                    names=names,
+                    history=history,
+                    memory=out / MEMORY,
+                    tokens=tokens,
+                    progress=progress,
+                )
             risk, measures, segments, subjects = safe.risk, safe.measures, safe.segments, target
             beside = safe.beside
             memory |= safe.memory

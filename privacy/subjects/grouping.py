@@ -1,4 +1,8 @@
-"""Rows to distinct tuples: a hash table over codes packed into a few 64-bit words."""
+"""Rows to distinct tuples: hash tables over codes packed into a few 64-bit words.
+
+Rows are first dealt out by their hashes to parts, each of whose tables fits the processor's cache: one table for all waits on
+memory at every row, which takes twice as long.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import numpy.typing as npt
 from numba import njit
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_PARTS = 1 << 10  # as many as the ten highest bits of a hash tell apart
+_PARTS = 1 << 8  # as many as the eight highest bits of a hash tell apart
+_SLOTS = 1 << 8  # of a part's table at first
 _FEW = 1 << 18
 _MOSTLY = (
     0.6  # of a sample's rows: beyond it tuples hardly repeat, and counting them costs more than it saves
@@ -41,13 +46,13 @@ def _pack(words, column, factor):
 
 def distinct(
     words: Sequence[npt.NDArray[np.int64]],
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """((rows,) number of each row's tuple, numbered as they come; (tuples,) the first row of each)."""
     rows = len(words[0]) if words else 0
     if rows == 0:
-        return np.empty(0, np.int32), np.empty(0, np.int64)
+        return np.empty(0, np.int32), np.empty(0, np.int32)
     number, first, count = _distinct(_stacked(words))
-    return number, first[:count].copy()
+    return number, _as_they_come(number, first[:count])
 
 
 def _stacked(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
@@ -73,10 +78,8 @@ def mostly_distinct(words: Sequence[npt.NDArray[np.int64]]) -> bool:
 
 
 def multiplicities(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """(tuples,) how many rows each distinct tuple has, in no order: for tuples that hardly repeat, where numbering them costs more."""
-    if len(words) == 1:
-        return np.asarray(_multiplicities(words[0]), np.int64)
-    return np.bincount(distinct(words)[0])
+    """(tuples,) how many rows each distinct tuple has, in no order."""
+    return np.bincount(_distinct(_stacked(words))[0]) if len(words[0]) else np.empty(0, np.int64)
 
 
 @njit(cache=True, nogil=True)
@@ -98,35 +101,82 @@ def _one_in_sixteen(words):
 @njit(cache=True, nogil=True)
 def _distinct(words):
     rows = len(words)
-    size = 1 << 16
-    table = np.full(size, -1, np.int32)
-    keys = np.empty(
-        size, np.uint64
-    )  # beside the table, so that most rows are told apart without looking back at others
-    number = np.empty(rows, np.int32)
-    first = np.empty(rows, np.int64)
+    keys, where, bounds = _dealt(words)
+    room = _SLOTS
+    for p in range(_PARTS):
+        while room <= 2 * (bounds[p + 1] - bounds[p]):
+            room *= 2
+    slots = np.empty((room, 2), np.int64)  # a tuple's number (-1: free) beside its hash
+    number, first = np.empty(rows, np.int32), np.empty(rows, np.int32)
     count = 0
-    for i in range(rows):
-        if 2 * count >= size:  # more room, all put in anew
-            size *= 4
-            table = np.full(size, -1, np.int32)
-            keys = np.empty(size, np.uint64)
-            for t in range(count):
-                key = _mixed(words, first[t])
-                at = _slot(key, size)
-                while table[at] >= 0:
-                    at = (at + 1) & (size - 1)
-                table[at], keys[at] = t, key
-        key = _mixed(words, i)
-        at = _slot(key, size)
-        while table[at] >= 0 and not (keys[at] == key and _equal(words, first[table[at]], i)):
-            at = (at + 1) & (size - 1)
-        if table[at] < 0:
-            table[at], keys[at] = count, key
-            first[count] = i
-            count += 1
-        number[i] = table[at]
+    for p in range(_PARTS):
+        start, before = bounds[p], count
+        size = _SLOTS
+        slots[:size, 0] = -1
+        for i in range(start, bounds[p + 1]):
+            if 2 * (count - before) >= size:  # more room, all put in anew
+                size *= 2
+                slots[:size, 0] = -1
+                for t in range(before, count):
+                    key = keys[start + t - before]
+                    at = _slot(key, size)
+                    while slots[at, 0] >= 0:
+                        at = (at + 1) & (size - 1)
+                    slots[at, 0], slots[at, 1] = t, np.int64(key)
+            key, row = keys[i], where[i]
+            at = _slot(key, size)
+            while slots[at, 0] >= 0 and not (
+                slots[at, 1] == np.int64(key) and _equal(words, first[slots[at, 0]], row)
+            ):
+                at = (at + 1) & (size - 1)
+            if slots[at, 0] < 0:
+                slots[at, 0], slots[at, 1] = count, np.int64(key)
+                keys[start + count - before] = key  # this row's hash, or one before it, isn't needed any more
+                first[count] = row
+                count += 1
+            number[row] = slots[at, 0]
     return number, first, count
+
+
+@njit(cache=True, nogil=True)
+def _as_they_come(number, first):
+    """Numbers tuples anew, in place, in the order in which they come: those that come often come early, and what is looked up
+    for one row lies near what is for the next. Returns `first` in that order."""
+    place = np.full(len(first), -1, np.int32)
+    ordered = np.empty(len(first), np.int32)
+    count = 0
+    for i in range(len(number)):
+        t = number[i]
+        if place[t] < 0:
+            place[t] = count
+            ordered[count] = i
+            count += 1
+        number[i] = place[t]
+    return ordered
+
+
+@njit(cache=True, nogil=True)
+def _dealt(words):
+    """((rows,) hashes, the parts' one after another, in each in the order of the rows; (rows,) whose each is; (_PARTS + 1,)
+    where each part begins)."""
+    bounds = np.zeros(_PARTS + 1, np.int64)
+    for i in range(len(words)):
+        bounds[_part(_mixed(words, i)) + 1] += 1
+    for p in range(_PARTS):
+        bounds[p + 1] += bounds[p]
+    at = bounds[:_PARTS].copy()
+    keys, where = np.empty(len(words), np.uint64), np.empty(len(words), np.int32)
+    for i in range(len(words)):
+        key = _mixed(words, i)
+        p = _part(key)
+        keys[at[p]], where[at[p]] = key, i
+        at[p] += 1
+    return keys, where, bounds
+
+
+@njit(cache=True, nogil=True)
+def _part(key):
+    return np.int64(key >> np.uint64(56))
 
 
 @njit(cache=True, nogil=True)
@@ -152,47 +202,3 @@ def _equal(words, one, other):
 @njit(cache=True, nogil=True)
 def _slot(key, size):
     return np.int64(key >> np.uint64(20)) & (size - 1)
-
-
-@njit(cache=True, nogil=True)
-def _multiplicities(words):
-    """Words are first dealt out by their hashes to parts that fit the processor's cache, then counted part by part."""
-    bounds = np.zeros(_PARTS + 1, np.int64)
-    for word in words:
-        bounds[_part(word) + 1] += 1
-    most = 0
-    for p in range(_PARTS):
-        most = max(most, bounds[p + 1])
-        bounds[p + 1] += bounds[p]
-    at = bounds[:_PARTS].copy()
-    dealt = np.empty(len(words), np.int64)
-    for word in words:
-        p = _part(word)
-        dealt[at[p]] = word
-        at[p] += 1
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    table, keys = np.empty(size, np.int32), np.empty(size, np.int64)
-    sizes = np.empty(len(words), np.int64)
-    count = 0
-    for p in range(_PARTS):
-        size = 16
-        while size < 2 * (bounds[p + 1] - bounds[p]):
-            size *= 2
-        table[:size] = -1
-        for word in dealt[bounds[p] : bounds[p + 1]]:
-            slot = np.int64((np.uint64(word) * _MULTIPLIER) >> np.uint64(24)) & (size - 1)
-            while table[slot] >= 0 and keys[slot] != word:
-                slot = (slot + 1) & (size - 1)
-            if table[slot] < 0:
-                table[slot], keys[slot] = count, word
-                sizes[count] = 0
-                count += 1
-            sizes[table[slot]] += 1
-    return sizes[:count].copy()
-
-
-@njit(cache=True, nogil=True)
-def _part(word):
-    return np.int64((np.uint64(word) * _MULTIPLIER) >> np.uint64(54))

@@ -43,7 +43,8 @@ class Units:
         self._nameless += names.null_count
         if pa.types.is_integer(names.type):
             self._whole_numbers = True  # they are told apart as they are, which is quicker
-            self._keys.append(names.fill_null(0).cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False))
+            known = names.fill_null(0) if names.null_count else names
+            self._keys.append(known.cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False))
             return
         # Texts are told apart by 64 bits. Two that meet count as one person, which errs on the safe side.
         self._keys.append(numbers(names, self._key))
@@ -84,7 +85,7 @@ def folded(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
 
 
 def _all_differ(keys: npt.NDArray[np.int64]) -> bool:
-    if len(keys) < 2:
+    if len(keys) < 2 or bool((keys[1:] > keys[:-1]).all()):
         return True
     low, high = int(keys.min()), int(keys.max())
     if high - low < _BITMAP * len(keys):

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from core import heap
-from core.heap import kept
+from core.heap import keep_freed
 
 GLIBC = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc keeps what is freed")
 
 FAULTS = """
 import resource
 import numpy as np
-from core.heap import kept
+from core.heap import keep_freed
 from contextlib import nullcontext
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -40,7 +40,7 @@ def faults(block: str) -> int:
 
 @GLIBC
 def test_a_block_that_was_freed_is_taken_again() -> None:
-    assert 10 * faults("kept") < faults("nullcontext")
+    assert 10 * faults("keep_freed") < faults("nullcontext")
 
 
 @GLIBC
@@ -48,7 +48,7 @@ def test_afterwards_what_is_free_goes_back() -> None:
     def held() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    with kept():
+    with keep_freed():
         blocks = [bytearray(1 << 20) for _ in range(200)]
         del blocks
         inside = held()
@@ -56,11 +56,11 @@ def test_afterwards_what_is_free_goes_back() -> None:
 
 
 def test_a_failure_inside_passes_through() -> None:
-    with pytest.raises(ValueError, match="mine"), kept():
+    with pytest.raises(ValueError, match="mine"), keep_freed():
         raise ValueError("mine")
 
 
 def test_another_library_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
-    with kept():
+    with keep_freed():
         pass

@@ -18,7 +18,7 @@ from privacy.subjects.grouping import distinct, multiplicities, packed
 @pytest.mark.parametrize("values", [1, 50, 1 << 40])
 def test_distinct_rows_are_numbered_as_they_come(width: int, values: int) -> None:
     rng = np.random.default_rng(values)
-    words = list(rng.integers(-values, values, (width, 70_000)))  # the table grows twice
+    words = list(rng.integers(-values, values, (width, 200_000)))  # the parts' tables grow
     number, first = distinct(words)
     rows = list(zip(*(word.tolist() for word in words), strict=True))
     places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
