@@ -148,8 +148,10 @@ def _look(p, g, box_low, box_high, column, value, leaves, sensitive, rows, units
     for at in range(bounds[g], bounds[g + 1]):
         i = order[at]
         inside = column[p] < 0 or sensitive[i, column[p]] == value[p]
-        for j in range(d):
-            inside = inside and box_low[p, j] <= leaves[i, j] <= box_high[p, j]
+        j = 0
+        while inside and j < d:
+            inside = box_low[p, j] <= leaves[i, j] <= box_high[p, j]
+            j += 1
         if not inside:
             continue
         if len(units) == 0:

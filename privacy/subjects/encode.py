@@ -29,7 +29,8 @@ class Encoder:
             empty = pc.is_null(values)
             indices = pc.if_else(pc.take(empty, indices), pa.scalar(None, indices.type), indices)
         self._dictionaries.append(values)
-        self._indices.append(_narrow(indices.fill_null(-1).to_numpy(zero_copy_only=False), len(values)))
+        codes = indices.fill_null(-1) if indices.null_count else indices
+        self._indices.append(_narrow(codes.to_numpy(zero_copy_only=False), len(values)))
 
     def finish(self) -> tuple[pa.Array, npt.NDArray[Any]]:
         """(distinct values without NULL, in no order; (rows,) codes into them, -1 for NULL, as narrow as they fit)."""

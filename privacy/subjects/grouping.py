@@ -17,6 +17,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _PARTS = 1 << 8  # as many as the eight highest bits of a hash tell apart
 _SLOTS = 1 << 8  # of a part's table at first
 _FEW = 1 << 18
+_BLOCK = 1 << 15  # rows
 _MOSTLY = (
     0.6  # of a sample's rows: beyond it tuples hardly repeat, and counting them costs more than it saves
 )
@@ -27,14 +28,19 @@ def packed(columns: Sequence[npt.NDArray[Any]], cardinalities: Sequence[int]) ->
 
     cardinalities: how many codes each column has; codes are from -1 (missing) or 0.
     """
-    words: list[npt.NDArray[np.int64]] = []
+    factors: list[list[tuple[npt.NDArray[Any], int]]] = []  # of each word
     width = 1 << 63
     for column, cardinality in zip(columns, cardinalities, strict=True):
         if width * (cardinality + 1) >= 1 << 62:
-            words.append(np.zeros(len(column), np.int64))
+            factors.append([])
             width = 1
-        _pack(words[-1], column, cardinality + 1)
+        factors[-1].append((column, cardinality + 1))
         width *= cardinality + 1
+    words = [np.zeros(len(columns[0]), np.int64) for _ in factors]
+    for word, own in zip(words, factors, strict=True):
+        for start in range(0, len(word), _BLOCK):  # a block stays in the cache while its columns are put in
+            for column, factor in own:
+                _pack(word[start : start + _BLOCK], column[start : start + _BLOCK], factor)
     return words
 
 

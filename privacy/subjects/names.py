@@ -38,8 +38,8 @@ def numbers(values: pa.Array | pa.ChunkedArray, key: bytes) -> Numbers:
     k0, k1 = np.frombuffer(key, "<u8")
     made: Numbers
     if pa.types.is_integer(whole.type) and whole.type != pa.uint64():
-        values_64 = whole.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        made = _of_digits(values_64, k0, k1).view(np.int64)
+        known = whole.fill_null(0) if whole.null_count else whole
+        made = _of_digits(known.cast(pa.int64()).to_numpy(zero_copy_only=False), k0, k1).view(np.int64)
     else:
         texts = pc.cast(whole, pa.large_string())
         _, ends, data = texts.buffers()

@@ -237,7 +237,7 @@ def _risk(
     cube: Cube, whole: Whole, order: Order, written: Shown, plan: Table, *, k: int, unique_before: float
 ) -> SubjectRisk:
     sizes, classes = written.sizes, whole.classes
-    rows_of_class = np.bincount(whole.of_row[order.rows], minlength=len(classes.persons))
+    rows_of_class = np.bincount(whole.of_row[whole.of_row >= 0], minlength=len(classes.persons))
     ncp = {
         name: float((label.loss * rows_of_class).sum() / max(1, rows_of_class.sum()))
         for name, label in zip(cube.hierarchies, classes.labels, strict=True)
