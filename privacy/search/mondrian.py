@@ -27,10 +27,12 @@ from numba import njit
 
 from privacy.models.rules import DISTINCT, RULES, SPARSE, Asked
 from privacy.search.careful import FEW, best_by_all, enough, keeps, scratch_of
+from privacy.search.few import MOST, cut_few, room_of_few
 from privacy.search.quick import best_by_k, room
 from privacy.search.tuples import Codes, Tuples
 
 _THREADS = 2
+_BLOCK = 1 << 15  # tuples
 _WORTH = 10_000  # tuples that are worth a call of their own: making one ready takes as long as cutting some hundred
 
 
@@ -67,8 +69,9 @@ def partition(
     cardinality = max((len(places) for places in tuples.positions), default=0)
     small = np.uint16 if cardinality <= np.iinfo(np.uint16).max else np.int32
     codes = np.empty((d, n), small)  # a dimension's codes lie side by side
-    for j in range(d):
-        codes[j] = tuples.codes[:, j] if within is None else tuples.codes[order, j]
+    for first in range(0, n, _BLOCK):  # a block stays in the cache while it is turned over
+        at = slice(first, first + _BLOCK)
+        codes[:, at] = (tuples.codes[at] if within is None else tuples.codes[order[at]]).T
     weights = np.ascontiguousarray(tuples.weights[order], dtype=np.int32)
     last = np.zeros(n, np.bool_)
     state = _State.of(tuples, codes, weights, order, k=k, asked=asked, cardinality=cardinality)
@@ -214,9 +217,14 @@ def _subtree(
     """Cuts one slice until no part can be cut; marks the last index of each part in `last`."""
     scratch = scratch_of(len(codes), sensitive.shape[1], len(shares), unit_count, end - start)
     own = room(codes, cardinality)
+    few = room_of_few(codes, secret)
     stack = [(start, end)]
     while len(stack) > 0:
         low, high = stack.pop()
+        if high - low <= MOST and len(units) == 0:
+            cut_few(codes, weights, order, places, ends, offsets, heads, sensitive, known, counted, units, shares, starts,
+                    known_shares, rules, asked_rules, asked_columns, asked_limits, sparse_column, secret, soon, k, low, high, scratch, few, last)  # fmt: skip
+            continue
         cut = _split(codes, weights, order, places, ends, offsets, heads, sensitive, known, counted, units, shares, starts,
                      known_shares, rules, asked_rules, asked_columns, asked_limits, sparse_column, secret, soon, k, low, high, scratch, own)  # fmt: skip
         if cut < 0:

@@ -1,8 +1,8 @@
 """The best cut of a slice by k alone, from sums over each dimension's codes. Compiled.
 
-What costs most is to bring a slice's codes into order, once for each dimension and slice. Few are sorted; where the codes are
-dense they are counted in a histogram; else in one whose places in use are marked in two levels of bits, so that walking
-through it takes as long as there are codes, not as long as they span.
+What costs most is to bring a slice's codes into order, once for each dimension and slice. Where the codes are dense they are
+counted in a histogram; else in one whose places in use are marked in two levels of bits, so that walking through it takes as
+long as there are codes, not as long as they span. (Slices of few tuples: `privacy.search.few`.)
 """
 
 from __future__ import annotations
@@ -16,23 +16,20 @@ STEPS = (
     2.0**40
 )  # gains are compared in whole steps: sums of floats may be a rounding apart where gains are equal
 _DENSE = 3  # a plain histogram while the codes span at most so many times the tuples
-_FEW = 64  # tuples that are ranked by comparing all with all
 _ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
 def room(codes, cardinality):
     """What one thread needs for `best_by_k`: sums by code, marks for 64 and for 4096 codes each (zero between calls);
-    codes and their weights in order; codes and ranks of a few tuples; and the order of the dimensions."""
+    codes and their weights in order; and the order of the dimensions."""
     words = (cardinality >> 6) + 1
     return (
         np.zeros(cardinality, np.int64),
         np.zeros(words, np.uint64),
         np.zeros((words >> 6) + 1, np.uint64),
-        np.zeros(cardinality + _FEW, np.int64),
-        np.zeros(cardinality + _FEW, np.int64),
-        np.empty(_FEW, codes.dtype),
-        np.empty(_FEW, np.uint16),
+        np.zeros(cardinality, np.int64),
+        np.zeros(cardinality, np.int64),
         np.zeros(max(1, len(codes)), np.int64),
     )
 
@@ -50,7 +47,7 @@ def best_by_k(codes, weights, places, ends, offsets, total, k, start, end, box, 
     codes: (d, n). total: the slice's weight. box: (2, d) its lowest and highest codes. own: `room`. A cut's gain is at most
     the dimension's whole span, so dimensions are looked at from wide to narrow, and those that can't win any more aren't.
     """
-    sums, words, tops, found, there, near, ranks, ranked = own
+    sums, words, tops, found, there, ranked = own
     d = len(codes)
     for j in range(d):  # insertion sort by span, widest first
         span = ends[offsets[j] + box[1, j]] - places[offsets[j] + box[0, j]]
@@ -73,9 +70,7 @@ def best_by_k(codes, weights, places, ends, offsets, total, k, start, end, box, 
             break  # ties are looked at: the first dimension wins them
         if low == high:
             continue
-        count = _in_order(
-            codes, j, weights, start, end, low, high, sums, words, tops, near, ranks, found, there
-        )
+        count = _in_order(codes, j, weights, start, end, low, high, sums, words, tops, found, there)
         # What a cut may still lose and win: a step is left for roundings, then it's weighed exactly.
         most = (whole - (best - 1) / STEPS) * total
         left = 0
@@ -98,16 +93,13 @@ def best_by_k(codes, weights, places, ends, offsets, total, k, start, end, box, 
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _in_order(codes, j, weights, start, end, low, high, sums, words, tops, near, ranks, found, there):
+def _in_order(codes, j, weights, start, end, low, high, sums, words, tops, found, there):
     """Fills `found` with the distinct codes of a slice in order and `there` with their weights; returns how many."""
-    m = end - start
-    if m <= _FEW:
-        return _ranked(codes, j, weights, start, m, near, ranks, found, there)
     for i in range(start, end):
         sums[np.int64(codes[j, i]) - low] += weights[i]
     count = 0
     span = high - low + 1
-    if span <= _DENSE * m:
+    if span <= _DENSE * (end - start):
         for c in range(span):
             found[count], there[count] = low + c, sums[c]
             count += sums[c] > 0
@@ -133,25 +125,4 @@ def _in_order(codes, j, weights, start, end, low, high, sums, words, tops, near,
                 found[count], there[count] = low + c, sums[c]
                 count += 1
                 sums[c] = 0
-    return count
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _ranked(codes, j, weights, start, m, near, ranks, found, there):
-    """As `_in_order`, for few: each tuple's place is how many codes are less, counted for all at a time."""
-    for i in range(m):
-        near[i] = codes[j, start + i]
-        ranks[i] = 0
-        there[i] = 0
-    for other in range(m):
-        code = near[other]
-        for i in range(m):
-            ranks[i] += np.uint16(near[i] > code)
-    for i in range(m):
-        found[ranks[i]] = near[i]
-        there[ranks[i]] += weights[start + i]
-    count = 0
-    for i in range(m):  # where codes tie, the places after theirs are empty
-        found[count], there[count] = found[i], there[i]
-        count += there[i] > 0
     return count

@@ -30,6 +30,8 @@ from privacy.subjects.names import KEY_BYTES, Numbers, mixed_codes, numbers
 from privacy.subjects.units import Owners, Units, folded
 from privacy.transforms.coding import clamped, rounded
 
+_BLOCK = 1 << 15  # tuples
+
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
@@ -254,8 +256,9 @@ def _grouped(
     del words, keys
     n = len(weights)
     codes = np.empty((n, d), np.uint16 if max(cardinalities[:d], default=0) < 1 << 16 else np.int32)
-    for j in range(d):
-        codes[:, j] = coded[j]
+    for start in range(0, n, _BLOCK):  # a block stays in the cache while its columns are put in
+        for j in range(d):
+            codes[start : start + _BLOCK, j] = coded[j][start : start + _BLOCK]
     sensitive = np.empty((n, len(secrets)), np.int32)
     for j in range(len(secrets)):
         sensitive[:, j] = coded[d + j]

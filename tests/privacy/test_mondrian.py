@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -201,6 +203,29 @@ def test_wide_codes_are_sorted_instead_of_counted() -> None:
     assert np.bincount(part).min() >= 5
     assert (np.diff(part) >= 0).all()
     assert part.max() > 20
+
+
+@pytest.mark.parametrize("asked", [(), (DISTINCT,), (ENTROPY,), (EQUAL,), (DISTINCT, ORDERED)])
+@pytest.mark.parametrize("span", [5, 90, 30_000])
+def test_three_ways_to_look_for_a_cut_find_the_same(asked: tuple[int, ...], span: int) -> None:
+    """Large slices are counted, small ones kept in order, and where rows are told apart by person each threshold is walked to."""
+    limits = {DISTINCT: 2.0, ENTROPY: 1.7, EQUAL: 0.7, ORDERED: 0.6}
+    rules = [Asked(rule, 0, limits[rule]) for rule in asked]
+    for seed in range(4):
+        rng = np.random.default_rng([seed, span])
+        n = (90, 128, 129, 700)[seed]
+        alone = Tuples(
+            codes=(np.array([span, 3, span]) * rng.random((n, 3)) ** 2).astype(np.int32),
+            positions=tuple(np.sort(rng.random(size)) for size in (span, 3, span)),
+            weights=np.ones(n, np.int32),
+            sensitive=rng.choice(4, (n, 1), p=[0.7, 0.1, 0.1, 0.1]).astype(np.int32) - 1,
+        )
+        persons = replace(alone, units=np.arange(n, dtype=np.int32))
+        one, other = partition(alone, k=3, asked=rules), partition(persons, k=3, asked=rules)
+        assert one.part.max() > 1
+        assert one.part.tolist() == other.part.tolist()
+        assert (one.low == other.low).all()
+        assert (one.high == other.high).all()
 
 
 def test_no_tuples_no_parts() -> None:
