@@ -16,6 +16,7 @@ knowledge of a person; who is right is judged by the original. The same seed giv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ ATTEMPTS = 2000
 # Linkage looks at most groups for each attempt, since a half of the columns fits many: as many attempts as that allows.
 _LINKED, _FEWEST, _LOOKS = 1000, 200, 200_000_000
 _CANDIDATES = 10  # rows that a linker draws at most: of hundreds some would always meet, and tell nothing
-_CONTROL = 30  # persons left out, below which a control says nothing
+_CONTROL = 30  # persons left out, at least so many: of fewer a control says nothing
 
 Draw = np.random.Generator
 Ints = npt.NDArray[np.int32]
@@ -55,7 +56,7 @@ def attacks(world: World, *, k: int, seed: int, attempts: int = ATTEMPTS) -> tup
         most = min(attempts, _LINKED, max(_FEWEST, _LOOKS // len(world.sizes)))
         done.append(_linkage(index, np.random.default_rng([seed, 4]), most, min(k, _CANDIDATES)))
     for column in range(len(world.secrets)):
-        found = _inference(index, np.random.default_rng([seed, 5, column]), attempts, column)
+        found = _inference(index, np.random.default_rng([seed, 5, column]), attempts, column, k)
         done += [found] if found is not None else []
     return tuple(done)
 
@@ -260,7 +261,7 @@ def _linked(draw: Draw, fitting: npt.NDArray[np.int64], drawn: int) -> Rate:
     return wilson(int((hits > 0).sum()), len(fitting))
 
 
-def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack | None:
+def _inference(index: _Index, draw: Draw, attempts: int, column: int, k: int) -> Attack | None:
     """None when nobody who is published has a value."""
     world = index.world
     secret = world.sensitive[:, column]
@@ -276,7 +277,8 @@ def _inference(index: _Index, draw: Draw, attempts: int, column: int) -> Attack 
     # Nobody is left out of most releases, and then there's nothing to look for.
     everybody = int(world.sizes.sum()) == world.persons
     out = target[:0] if everybody else index.targets(draw, attempts, index.having(column, published=False))
-    out = out[: in_steps(len(out), _CONTROL)]
+    # In steps that are steps of k as well: both kinds together tell no more of how many are left out than steps of k do.
+    out = out[: in_steps(len(out), k * math.ceil(_CONTROL / k))]
     if len(out):
         leaves = world.leaves[out].astype(np.int32)
         fits = group_of(leaves, world.low, world.high, world.sizes, *index.boxes)

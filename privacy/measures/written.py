@@ -140,7 +140,7 @@ def _classes(
     return (of_run[run] if len(first) < len(begins) else run), len(first)
 
 
-def _grouped(words: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _grouped(words: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """(a row of each distinct tuple, how many rows it has)."""
     if len(words) == 1:
         order = np.argsort(words[0], kind="stable")

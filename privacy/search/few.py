@@ -202,7 +202,7 @@ def _deal(kept, whose, side, first, until, right, right_whose):
     left, count = first, 0
     for i in range(first, until):
         rank, who = kept[i], whose[i]
-        goes_left = np.int64(side[who])
+        goes_left = side[who]
         kept[left], whose[left] = rank, who
         right[count], right_whose[count] = rank, who
         left += goes_left

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import comb
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -93,25 +94,53 @@ def test_one_value_for_a_whole_class_is_inferred_however_large_the_class() -> No
     assert found.column == "s"
 
 
-def test_persons_left_out_are_the_control() -> None:
-    whole = release(k=20, secret="own")
-    left_out = whole.group % 5 == 0
-    group = np.where(left_out, -1, whole.group)
+def without(whole: World, gone: npt.NDArray[np.bool_]) -> World:
+    """The world of a release that leaves some tuples' groups out."""
+    group = np.where(gone, -1, whole.group)
     kept = np.unique(group[group >= 0])
     number = np.full(len(whole.sizes), -1)
     number[kept] = np.arange(len(kept))
-    some = replace(
+    return replace(
         whole,
-        group=np.where(left_out, -1, number[group]).astype(np.int32),
+        group=np.where(gone, -1, number[group]).astype(np.int32),
         low=whole.low[kept],
         high=whole.high[kept],
         sizes=whole.sizes[kept],
     )
-    found = by_kind(attacks(some, k=20, seed=2))["inference"]
+
+
+def test_persons_left_out_are_the_control() -> None:
+    whole = release(k=20, secret="own")
+    gone = whole.group % 5 == 0
+    found = by_kind(attacks(without(whole, gone), k=20, seed=2))["inference"]
     assert found.control is not None
-    assert found.control.attempts == min(2000, int(left_out.sum()) // 30 * 30)
+    assert found.control.attempts == min(2000, int(gone.sum())) // 40 * 40
     assert found.control.rate < found.main.rate
     assert by_kind(attacks(whole, k=20, seed=2))["inference"].control is None
+
+
+@pytest.mark.parametrize("k", [2, 7, 29, 30, 31, 50])
+def test_the_control_tells_no_more_of_how_many_are_left_out_than_steps_of_k(k: int) -> None:
+    whole = release(k=60, secret="own")
+    group = int(np.flatnonzero(np.bincount(whole.group[whole.group >= 0]) >= 60)[0])
+    out = np.flatnonzero(whole.group == group)
+    for count in range(25, 62):
+        # Who else was in the group isn't in the source at all.
+        here = np.delete(np.arange(len(whole.group)), out[count:])
+        world = without(
+            replace(
+                whole,
+                **{
+                    name: getattr(whole, name)[here]
+                    for name in ("leaves", "sensitive", "rows", "heads", "group")
+                },
+                persons=int(whole.heads[here].sum()),
+            ),
+            whole.group[here] == group,
+        )
+        control = by_kind(attacks(world, k=k, seed=2, attempts=100))["inference"].control
+        assert (control is None) == (count < k * -(-30 // k))
+        assert control is None or control.attempts % k == 0
 
 
 def test_the_same_seed_gives_the_same_attacks_and_another_others() -> None:
