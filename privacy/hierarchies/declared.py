@@ -107,11 +107,13 @@ class Declared(Leaves):
     def _label(self, first: int, last: int) -> str:
         if not self.nodes:
             return f"{self._texts[first]}..{self._texts[last]}"
-        parts, at = [], first
+        parts, at, begin = [], first, self._begin
         while at <= last:  # the widest node that fits at each place
-            high, name = next(each for each in self._begin[at] if each[0] <= last)
-            parts.append(name)
-            at = high + 1
+            for high, name in begin[at]:
+                if high <= last:
+                    parts.append(name)
+                    at = high + 1
+                    break
         return " | ".join(parts)
 
     @cached_property
