@@ -22,6 +22,8 @@ class Server(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.asked: list[str] = []
         self.runs: list[str] = []
+        self.slow = threading.Event()  # set: a question waits until `go`
+        self.go = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(409 if known else self._next(), {"dag_run_id": body["dag_run_id"]})
 
     def do_GET(self) -> None:
+        if self.server.slow.is_set():
+            self.server.go.wait(30)
         self._answer(self._next(), {"dag_runs": []})
 
     def _next(self) -> int:
@@ -103,3 +107,20 @@ def test_a_refusal_is_an_answer(server: Server, status: int) -> None:
         client(server).unfinished("shop")
     assert caught.value.status == status
     assert len(server.asked) == 2
+
+
+def test_a_slow_answer_is_waited_for(server: Server) -> None:
+    server.slow.set()
+    threading.Timer(0.5, server.go.set).start()
+    assert client(server).unfinished("shop") == ()
+    assert server.asked[1:] == ["GET 200"]
+
+
+def test_what_is_too_slow_is_told_and_not_well(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_HEALTH_S", 0.2)
+    server.slow.set()
+    hasty = AirflowClient(server.server_address[1], user="admin", password="p", timeout_s=0.2)
+    with pytest.raises(AirflowError, match="didn't answer"):
+        hasty.unfinished("shop")
+    assert hasty.health() == {}
+    server.go.set()
