@@ -54,7 +54,7 @@ def levels_of(hierarchy: Hierarchy) -> Levels:
             continue
         groups.append(_with_missing(step.groups, kinds, nullable=hierarchy.nullable))
         shares = _with_missing(step.shares[step.groups] * hierarchy.whole, 0.0, nullable=hierarchy.nullable)
-        losses.append(np.maximum(shares, losses[-1]))
+        losses.append(_of_groups(np.maximum(shares, losses[-1]), groups[-1]))
         labels.append(_labelled(step, nullable=hierarchy.nullable))
         if kinds == 1:
             break
@@ -64,6 +64,13 @@ def levels_of(hierarchy: Hierarchy) -> Levels:
         losses=(*(losses[at] for at in kept), np.ones(count, np.float64)),
         labels=(*(labels[at] for at in kept), pa.array([ALL], pa.string())),
     )
+
+
+def _of_groups(of_leaf: npt.NDArray[np.float64], groups: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """The largest of each group's, for each leaf: two that mean the same may be a rounding apart."""
+    most = np.zeros(int(groups[-1]) + 1, np.float64)
+    np.maximum.at(most, groups, of_leaf)
+    return most[groups]
 
 
 def _with_missing(of_leaf: npt.NDArray[Any], missing: float, *, nullable: bool) -> npt.NDArray[Any]:

@@ -63,25 +63,20 @@ class Cube:
     owners: Owners
     numbers: tuple[Numbers, ...] = ()
 
-    def of_rows(
-        self, of_tuples: npt.NDArray[Any], rows: npt.NDArray[np.integer[Any]] | None = None
-    ) -> npt.NDArray[Any]:
-        """What stands behind each row, or those named, from what stands behind each tuple."""
-        if self.tuple_of_row is None:
-            return of_tuples if rows is None else of_tuples[rows]
-        return of_tuples[self.tuple_of_row if rows is None else self.tuple_of_row[rows]]
+    def of_rows(self, of_tuples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What stands behind each row, from what stands behind each tuple."""
+        return of_tuples if self.tuple_of_row is None else of_tuples[self.tuple_of_row]
 
-    def content(self, rows: npt.NDArray[np.integer[Any]] | None = None) -> Numbers:
-        """A number for all that is said of each person, (persons,), or of the person of each row named; it changes when any of
-        that does."""
+    def content(self) -> Numbers:
+        """(persons,) a number for all that is said of each person; it changes when any of that does."""
         tuples = self.tuples
         whole = mixed_codes([tuples.codes, tuples.sensitive], self.numbers)
         if self.owners.of_row is None:
-            return np.asarray(self.of_rows(whole.view(np.int64), rows), np.int64)
+            return np.asarray(self.of_rows(whole.view(np.int64)), np.int64)
         assert tuples.units is not None  # several rows a person
         total = np.zeros(self.owners.count, np.uint64)
         np.add.at(total, tuples.units, whole)
-        return (total if rows is None else total[self.owners.of_row[rows]]).view(np.int64)
+        return total.view(np.int64)
 
     def secret_numbers(self, j: int, rows: npt.NDArray[np.integer[Any]] | None = None) -> Numbers:
         """(rows,) the number of the value of each row, or of those named, in the sensitive column j, 0 where it's missing."""

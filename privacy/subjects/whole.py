@@ -122,11 +122,12 @@ class Whole:
         def both(of_source: Numbers, of_earlier: Numbers | None) -> Numbers:
             return of_source if of_earlier is None else np.concatenate([of_source, of_earlier])
 
-        names = cube.owners.names
-        if cube.owners.of_row is not None:
-            names = names[cube.owners.of_row if source is None else cube.owners.of_row[source]]
-        elif source is not None:
-            names = names[source]
+        def by_row(of_persons: Numbers) -> Numbers:
+            who = cube.owners.of_row
+            if source is not None:
+                who = source if who is None else who[source]
+            return of_persons if who is None else of_persons[who]
+
         secrets = np.empty((len(cube.secrets), len(shown)), np.int64).T  # a column lies in one piece
         for j in range(len(cube.secrets)):
             secrets[:, j] = both(cube.secret_numbers(j, source), before.secrets[at, j] if before else None)
@@ -134,8 +135,8 @@ class Whole:
         whole = mine == cube.rows and len(shown) == len(self.of_row)
         return Memory(
             about=about,
-            persons=both(names, before.persons[at] if before else None),
-            content=both(cube.content(source), before.content[at] if before else None),
+            persons=both(by_row(cube.owners.names), before.persons[at] if before else None),
+            content=both(by_row(cube.content()), before.content[at] if before else None),
             classes=self.of_row if whole else self.of_row[shown],
             rows=place if whole else place[shown],
             secrets=secrets,

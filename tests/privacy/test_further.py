@@ -58,11 +58,12 @@ class Hall:
     files: FileKey = field(default_factory=FileKey.fresh)
     live: list[Earlier] = field(default_factory=list)
 
-    def publish(self, people: Mapping[str, Person], contract: Contract) -> Anonymized:
+    def publish(self, people: Mapping[str, Person], contract: Contract, *, rows: int = 1) -> Anonymized:
+        """rows: of each person, all alike."""
         number = len(self.live)
         path = self.folder / f"raw-{number}.parquet"
-        pq.write_table(as_table(people), path)
-        files = {"people": table_file("people", path, rows=len(people))}
+        pq.write_table(pa.concat_tables([as_table(people)] * rows), path)
+        files = {"people": table_file("people", path, rows=rows * len(people))}
         validated = validated_from(
             contract_id=contract.id,
             contract_digest=contract.digest,
@@ -177,6 +178,37 @@ def test_no_two_versions_differ_by_fewer_than_k(
     for early, late in combinations(range(len(hall.live)), 2):
         for rows in differences(hall.rows(early), hall.rows(late)):
             assert not small(rows), (early, late, rows)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("lone", [False, True])
+def test_a_memory_says_of_each_row_whose_it_is(tmp_path: Path, rows: int, lone: bool) -> None:
+    """Also where nobody is left out, where persons have several rows, and where rows go on from an earlier release."""
+    hall = Hall(tmp_path)
+    people = {f"p{number}": (20 + number // 6, 1, ("flu", "gout")[number % 2]) for number in range(30)}
+    if lone:
+        people["alone"] = (200, 9, "rage")
+    search = agreed(search=Search.FULL_DOMAIN, max_suppressed=0.1) if lone else agreed()
+    for source in (people, people | {f"n{n}": (20 + n, 2, ("flu", "gout")[n % 2]) for n in range(6)}):
+        if hall.live and lone:
+            break  # a full-domain search heeds no earlier release
+        hall.publish(source, search, rows=rows)
+        memory, file = hall.live[-1].memory, hall.rows(-1)
+        assert sorted(memory.rows.tolist()) == list(range(len(file)))
+        who: dict[int, set[object]] = {}
+        said: dict[int, set[int]] = {}
+        illness: dict[int, set[object]] = {}
+        classes: dict[int, set[tuple[object, object]]] = {}
+        for at, row in enumerate(memory.rows.tolist()):
+            who.setdefault(int(memory.persons[at]), set()).add(file[row]["person"])
+            said.setdefault(int(memory.persons[at]), set()).add(int(memory.content[at]))
+            illness.setdefault(int(memory.secrets[at, 0]), set()).add(file[row]["illness"])
+            classes.setdefault(int(memory.classes[at]), set()).add((file[row]["age"], file[row]["area"]))
+        shown = {row["person"] for row in file}
+        assert len(who) == len(shown) == len(set().union(*who.values()))
+        for told in (who, said, illness, classes):
+            assert {len(each) for each in told.values()} == {1}
+    assert len(shown) == (30 if lone else 36)
 
 
 def test_one_newcomer_waits_and_one_leaver_stays(tmp_path: Path) -> None:

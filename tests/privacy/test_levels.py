@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.protection import HierarchySpec, TreeFile
@@ -159,6 +159,7 @@ def test_a_name_covers_no_less_than_its_run_and_is_no_ones_own_value(
 
 
 @given(columns())
+@example((HierarchySpec(kind="built", groups=4, fan=2), pa.array([0.0, 1e-38, 2e-47, -2.0, -141.0])))
 def test_levels_coarsen_step_by_step_to_one_group(column: tuple[HierarchySpec, pa.Array]) -> None:
     spec, values = column
     hierarchy = Hierarchy.of(spec, values, column="t.q")
