@@ -123,7 +123,7 @@ class Whole:
             return of_source if of_earlier is None else np.concatenate([of_source, of_earlier])
 
         def by_row(of_persons: Numbers) -> Numbers:
-            who = cube.owners.of_row
+            who: npt.NDArray[Any] | None = cube.owners.of_row
             if source is not None:
                 who = source if who is None else who[source]
             return of_persons if who is None else of_persons[who]
