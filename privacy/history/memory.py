@@ -117,18 +117,24 @@ def write_memory(memory: Memory, folder: Path, key: FileKey) -> dict[str, str]:
 
 def about_of(folder: Path, key: FileKey) -> About:
     """Of which release the memory in `folder` is. Raises IntegrityError when it can't be read."""
+    return _about(folder, key)[0]
+
+
+def _about(folder: Path, key: FileKey) -> tuple[About, int]:
+    """And the version of its form."""
     try:
         said = json.loads((schema(_file(folder / CLASSES, key)).metadata or {})[_ABOUT])
-        if said.pop("version") not in (_IN_ORDER, _VERSION):
+        version = said.pop("version")
+        if version not in (_IN_ORDER, _VERSION):
             raise _unreadable(folder)
-        return About(**{**said, "origins": Origins(**said["origins"])})
+        return About(**{**said, "origins": Origins(**said["origins"])}), version
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(folder) from None
 
 
 def read_memory(folder: Path, key: FileKey, digests: Mapping[str, str]) -> Memory:
     """The memory in `folder`. digests: what `write_memory` gave. Raises IntegrityError for files that aren't those."""
-    about = about_of(folder, key)
+    about, version = _about(folder, key)
     try:
         if any(file_digest(folder / name) != digests.get(name) for name in (ROWS, CLASSES)):
             raise _unreadable(folder)
@@ -142,9 +148,7 @@ def read_memory(folder: Path, key: FileKey, digests: Mapping[str, str]) -> Memor
         persons=rows["person"].to_numpy(),
         content=rows["content"].to_numpy(),
         classes=rows["class"].to_numpy(),
-        rows=rows["row"].to_numpy()
-        if "row" in rows.column_names
-        else np.arange(rows.num_rows, dtype=np.int32),
+        rows=np.arange(rows.num_rows, dtype=np.int32) if version == _IN_ORDER else rows["row"].to_numpy(),
         secrets=_side_by_side([rows[f"secret_{j}"] for j in range(secrets)], rows.num_rows, np.int64),
         labels=tuple(classes[f"label_{j}"].combine_chunks() for j in range(columns)),
         losses=_side_by_side([classes[f"loss_{j}"] for j in range(columns)], classes.num_rows, np.float64),

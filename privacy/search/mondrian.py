@@ -221,7 +221,7 @@ def _subtree(
     stack = [(start, end)]
     while len(stack) > 0:
         low, high = stack.pop()
-        if high - low <= MOST and len(units) == 0:
+        if high - low <= MOST and len(units) == 0 and len(codes) > 0:
             cut_few(codes, weights, order, places, ends, offsets, heads, sensitive, known, counted, units, shares, starts,
                     known_shares, rules, asked_rules, asked_columns, asked_limits, sparse_column, secret, soon, k, low, high, scratch, few, last)  # fmt: skip
             continue

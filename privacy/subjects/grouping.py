@@ -85,7 +85,7 @@ def mostly_distinct(words: Sequence[npt.NDArray[np.int64]]) -> bool:
 
 def multiplicities(words: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     """(tuples,) how many rows each distinct tuple has, in no order."""
-    return np.bincount(_distinct(_stacked(words))[0]) if len(words[0]) else np.empty(0, np.int64)
+    return np.bincount(_distinct(_stacked(words))[0]) if words and len(words[0]) else np.empty(0, np.int64)
 
 
 @njit(cache=True, nogil=True)

@@ -37,9 +37,10 @@ class Whole:
 
     classes: all classes; those that go on stand behind the new ones. Who goes on although the source says something else of
     them by now is in none of its tuples, and counts in `persons` all the same. of_row: (r + e,) the class of each row that is
-    published, else -1. unit_of_row: (r + e,) person codes, None where each row is somebody's own. segments: names of the segments, None without any. again: which of the earlier
-    release's rows, as its memory numbers them, are published again; stays: (classes that go on,) their numbers in the earlier release. waiting: persons who are new and too
-    few to be shown yet.
+    published, else -1. unit_of_row: (r + e,) person codes, None where each row is somebody's own. segments: names of the
+    segments, None without any. again: which of the earlier release's rows, as its memory numbers them, are published again;
+    stays: (classes that go on,) their numbers in the earlier release. waiting: persons who are new and too few to be shown
+    yet.
     """
 
     classes: Classes
@@ -112,12 +113,12 @@ class Whole:
     def memory(self, cube: Cube, order: Order, about: About) -> Memory:
         """What is to be remembered of it. Rows come in the order of the source, those that go on behind them."""
         shown = np.flatnonzero(self.of_row >= 0)
-        mine = int(np.searchsorted(shown, cube.rows))
-        source = None if mine == cube.rows else shown[:mine]
+        new = int(np.searchsorted(shown, cube.rows))  # of the source; the others go on
+        source = None if new == cube.rows else shown[:new]
         place = np.empty(len(self.of_row), np.int32)
         place[order.rows] = np.arange(len(order.rows), dtype=np.int32)
         before = self.earlier.memory if self.earlier else None
-        at = self.again[shown[mine:] - cube.rows]
+        at = self.again[shown[new:] - cube.rows]
 
         def both(of_source: Numbers, of_earlier: Numbers | None) -> Numbers:
             return of_source if of_earlier is None else np.concatenate([of_source, of_earlier])
@@ -132,13 +133,13 @@ class Whole:
         for j in range(len(cube.secrets)):
             secrets[:, j] = both(cube.secret_numbers(j, source), before.secrets[at, j] if before else None)
         labels = self.classes.labels
-        whole = mine == cube.rows and len(shown) == len(self.of_row)
+        everything = len(shown) == len(self.of_row)
         return Memory(
             about=about,
             persons=both(by_row(cube.owners.names), before.persons[at] if before else None),
             content=both(by_row(cube.content()), before.content[at] if before else None),
-            classes=self.of_row if whole else self.of_row[shown],
-            rows=place if whole else place[shown],
+            classes=self.of_row if everything else self.of_row[shown],
+            rows=place if everything else place[shown],
             secrets=secrets,
             labels=tuple(label.names.take(pa.array(label.of_class)) for label in labels),
             losses=np.stack([label.loss for label in labels], axis=1)

@@ -55,9 +55,47 @@ def test_afterwards_what_is_free_goes_back() -> None:
     assert held() < inside - (100 << 20)
 
 
-def test_a_failure_inside_passes_through() -> None:
+class Library:
+    """As the C library, one that takes settings or not."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes, self.calls = takes, list[tuple[str, int]]()
+
+    def mallopt(self, setting: int, value: int) -> int:
+        self.calls.append((f"set {setting}", value))
+        return int(self.takes)
+
+    def malloc_trim(self, pad: int) -> int:
+        self.calls.append(("trim", pad))
+        return 1
+
+
+def test_a_failure_inside_passes_through_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(takes=True)
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: library)
     with pytest.raises(ValueError, match="mine"), keep_freed():
         raise ValueError("mine")
+    assert [what for what, _ in library.calls] == ["set -3", "set -1", "set -3", "set -1", "trim"]
+
+
+def test_only_the_last_block_to_end_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(takes=True)
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: library)
+    one, other = keep_freed(), keep_freed()
+    with one:
+        other.__enter__()
+    assert ("trim", 0) not in library.calls
+    other.__exit__(None, None, None)
+    assert library.calls[-1] == ("trim", 0)
+    assert len(library.calls) == 5
+
+
+def test_a_library_that_refuses_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(takes=False)
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: library)
+    with keep_freed():
+        pass
+    assert [what for what, _ in library.calls] == ["set -3"]
 
 
 def test_another_library_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

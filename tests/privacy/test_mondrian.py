@@ -238,6 +238,17 @@ def test_no_tuples_no_parts() -> None:
     assert partition(nothing, k=5).part.tolist() == []
 
 
+def test_without_quasi_identifiers_parts_stay_as_they_are() -> None:
+    tuples = Tuples(
+        codes=np.empty((60, 0), np.uint16),
+        positions=(),
+        weights=np.ones(60, np.int32),
+        sensitive=np.empty((60, 0), np.int32),
+    )
+    coarse = (np.arange(60) % 3).astype(np.int32)
+    assert partition(tuples, k=2, within=coarse).part.tolist() == coarse.tolist()
+
+
 def test_without_quasi_identifiers_all_are_one_part() -> None:
     tuples = Tuples(
         codes=np.empty((3, 0), np.int32),
