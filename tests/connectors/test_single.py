@@ -42,13 +42,13 @@ def staged(folder: Path, text: str | bytes, *, contract: object = CONTRACT, name
 
 
 def test_values_stay_as_they_stand_under_the_contracts_names(tmp_path: Path) -> None:
-    found = staged(tmp_path, 'MEMBER_NO,age,debt,note\n007,20-29,10,"a, b"\n,"",9,\n')
+    found = staged(tmp_path, 'MEMBER_NO,age,debt,note\nmember-000007,20-29,10,"a, b"\n,"",9,\n')
     assert read(found.table).to_pylist() == [
-        {"member": "007", "age": "20-29", "debt": 10, "note": "a, b"},
+        {"member": "member-000007", "age": "20-29", "debt": 10, "note": "a, b"},
         {"member": None, "age": "", "debt": 9, "note": None},
     ]
     assert (found.beside, found.nested) == (("note",), ())
-    assert b"007" not in found.table.path.read_bytes()
+    assert b"000007" not in found.table.path.read_bytes()
     assert found.table.path.read_bytes()[-4:] == b"PARE"  # Parquet with an encrypted footer
 
 
