@@ -105,7 +105,7 @@ class PrivacyTerms:
     everyone's, as earth mover's distance: ordered for numbers, days and columns with an ordered hierarchy, else equal.
     None asks nothing. max_suppressed: largest share of units whose subject rows may be left out (0..1).
     max_intersected: largest share of units (0..1) that may stand in fewer than k candidates for a reader of all live
-    releases of the same source.
+    releases of the same source, or of all live cells of the same facts in pieces of fewer than k.
     """
 
     unit: str

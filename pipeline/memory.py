@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from core.keys import ContractKeys, FileKey
 from core.lock import exclusive
 from core.proof import TableFile, Window
 from pipeline.home import Home
-from privacy.history.facts import read_facts
-from privacy.history.links import origins_of, plan_of
-from privacy.history.memory import ROWS, Earlier, History, Memory, about_of, read_memory
+from privacy.facts.others import same_facts
+from privacy.history.facts import read_facts, told_of
+from privacy.history.links import facts_of, origins_of, plan_of
+from privacy.history.memory import ROWS, Earlier, History, Memory, OtherCells, about_of, read_memory
 from privacy.history.rebuilt import can_be_rebuilt, names_of, rebuilt
 from privacy.subjects.columns import pseudonym_key
 from privacy.subjects.names import KEY_BYTES
@@ -42,8 +44,8 @@ _WAIT_S = 120.0
 def history_of(
     contract: Contract, home: Home, *, but: str, tables: Mapping[str, TableFile], window: Window
 ) -> History | None:
-    """The live releases that tell of the same persons as the contract's subject table, the oldest first, and its own cells of
-    the window; None where it shows neither. but: the release that is being made, which is no earlier one when a run is
+    """The live releases that tell of the same persons as the contract's subject table, the oldest first, its own cells of the
+    window, and all other cells of the same facts; None where it shows neither persons nor cells. but: the release that is being made, which is no earlier one when a run is
     repeated. tables: its source.
 
     A withheld release counts until it's deleted: its readers had it. Raises PrivacyError when nobody knows any more what one
@@ -67,7 +69,18 @@ def history_of(
         for name, digest in (digests or {}).items():
             if name.startswith("cells-"):
                 cells.append(read_facts(_folder(release.release, home) / name, files, digest))
-    return History(names=names, files=files, live=tuple(live), cells=tuple(cells))
+    others = [
+        OtherCells(release=each.release, window=each.window, facts=read_facts(each.path, files, each.digest))
+        for each in _of_others(contract, window, home, but=but)
+    ]
+    return History(
+        names=names,
+        files=files,
+        live=tuple(live),
+        cells=tuple(cells),
+        others=tuple(others),
+        window=window,
+    )
 
 
 @contextmanager
@@ -87,7 +100,8 @@ def publishing(contract: Contract, home: Home) -> Iterator[None]:
 def beside_of(contract: Contract, home: Home, *, but: str, window: Window) -> list[str]:
     """The names of the releases that one of this contract and window has to be made beside."""
     every = [*_live(contract, home, but=but), *_of_window(contract, window, home, but=but)]
-    return list(dict.fromkeys(release.release for release, _ in every))
+    others = [each.release for each in _of_others(contract, window, home, but=but)]
+    return list(dict.fromkeys([*(release.release for release, _ in every), *others]))
 
 
 def keep(files: Mapping[str, Path], release: str, home: Home) -> None:
@@ -188,22 +202,85 @@ def _of_window(
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """A live table of cells: of which release and window, and where it's remembered under which digest."""
+
+    release: str
+    window: Window
+    path: Path
+    digest: str
+
+
+def _of_others(contract: Contract, window: Window, home: Home, *, but: str) -> list[_Cells]:
+    """The live cells that may hold the same facts as the contract's in a window, but its own of that window.
+
+    Raises PrivacyError for a release of before there were memories that does: nobody knows of which facts its cells are made.
+    """
+    tables = [table for table in contract.tables if table.cells is not None]
+    _, files = _keys(home)
+    found: list[_Cells] = []
+    for release in home.catalog.releases(all=True) if tables else ():
+        if release.release == but or (release.withheld is not None and release.withheld.deleted):
+            continue
+        facts = _staged(release, home)
+        theirs = Window.from_json(facts.get("window", {}))
+        if release.contract_id == contract.id and theirs == window:
+            continue
+        if "memory" not in facts and theirs.overlaps(window) and _may_hold(release, None, contract, home):
+            raise PrivacyError(
+                f"Release refused: {release.release} holds cells of the same facts, and was published before the hall kept account "
+                "of what cells are made of, so that nobody can say what the two tell together.",
+                remedy="Take a window that doesn't overlap; or suspend or terminate the contract and delete that release.",
+            )
+        for name, digest in facts.get("memory", {}).items():
+            if not name.startswith("cells-"):
+                continue
+            path = _folder(release.release, home) / name
+            table, made = told_of(path, files)
+            if (
+                any(same_facts(made, theirs, contract, each, window) for each in tables)
+                if made is not None
+                else theirs.overlaps(window) and _may_hold(release, table, contract, home)
+            ):
+                found.append(_Cells(release=release.release, window=theirs, path=path, digest=digest))
+    return found
+
+
+def _may_hold(release: Release, table: str | None, contract: Contract, home: Home) -> bool:
+    """Whether a release whose memory doesn't say holds cells of the contract's facts. table: the one that is asked about, None:
+    any. Raises PrivacyError where no contract says any more what its tables hold."""
+    other = _contract_of(release, contract, home)
+    ours = [facts_of(contract, each) for each in contract.tables if each.cells is not None]
+    return any(
+        facts_of(other, each).meets(mine)
+        for each in other.tables
+        if each.cells is not None and table in (None, each.name)
+        for mine in ours
+    )
+
+
 def _of_before(release: Release, contract: Contract, home: Home) -> tuple[Contract, Table] | None:
     """The contract and the subject table of a release without a memory; None where it shows no persons' rows.
 
     Raises PrivacyError where no contract says any more what its tables hold: they may be the same persons'.
     """
+    contract = _contract_of(release, contract, home)
+    table = _subjects(contract)
+    return (contract, table) if table and table.name in {each.name for each in release.tables} else None
+
+
+def _contract_of(release: Release, contract: Contract, home: Home) -> Contract:
+    """The contract that says what a release's tables hold. contract: the one of this run. Raises PrivacyError when none does."""
     if release.contract_id != contract.id:
         try:
             contract = find_contract(release.contract_id, home.settings.contracts)
         except SluiceError:
             raise _unknown(release) from None
     contract = through(contract, "release")
-    shown = {each.name for each in release.tables}
-    if not shown <= {each.name for each in contract.tables}:
+    if not {each.name for each in release.tables} <= {each.name for each in contract.tables}:
         raise _unknown(release)
-    table = _subjects(contract)
-    return (contract, table) if table and table.name in shown else None
+    return contract
 
 
 def _unknown(release: Release) -> PrivacyError:

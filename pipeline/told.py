@@ -76,7 +76,7 @@ def risk_facts(safe: Anonymized) -> dict[str, Any]:
         },
         "tables": report["rows"],
         "cells": {
-            table: {name: count for name, count in cells.items() if name != "rungs"}
+            table: {name: count for name, count in cells.items() if name not in ("rungs", "beside")}
             for table, cells in report["cells"].items()
         },
         "disclosure": file_digest(safe.documents[DISCLOSURE]),

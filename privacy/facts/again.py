@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -11,35 +11,45 @@ import numpy as np
 from contracts.model import Contract, Table
 from core.errors import PrivacyError
 from privacy.facts.cells import Pairs
-from privacy.history.facts import Facts, of_table, small_pieces, whole, write_facts
+from privacy.facts.others import made_of
+from privacy.history.facts import Facts, atoms_of, of_table, small_pieces, whole, write_facts
 from privacy.history.links import cells_plan_of
 from privacy.history.memory import History
 from privacy.subjects.names import Numbers, mixed, numbers
 
 
 def remember_cells(
-    pairs: Pairs, persons: Numbers, contract: Contract, table: Table, history: History, path: Path
+    pairs: Pairs,
+    persons: Numbers,
+    contract: Contract,
+    table: Table,
+    history: History,
+    path: Path,
+    types: Mapping[str, str],
 ) -> str:
     """Writes what is to be remembered of a table's cells to `path`; gives the file's SHA-256.
 
-    persons: the number of each person, by the persons' codes. Raises PrivacyError where an earlier release of the window,
-    subtracted from this one, tells of fewer than k persons.
+    persons: the number of each person, by the persons' codes. types: of the facts' columns. Raises PrivacyError where an
+    earlier release of the window, subtracted from this one, tells of fewer than k persons.
     """
     plan = cells_plan_of(contract, table)
-    pieces: Iterable[Facts] = _pieces(pairs, persons, table, plan, history.names)
+    made = made_of(contract, table, types)
+    pieces: Iterable[Facts] = remembered(pairs, persons, table.name, plan, history.names)
     if of_table(history.cells, table.name):
-        now = whole(list(pieces), table.name, plan)
+        now = whole(list(pieces), table.name, plan, made)
         _refuse_small_differences(now, contract, history)
         pieces = [now]
-    return write_facts(pieces, table.name, plan, path, history.files)
+    return write_facts(pieces, table.name, plan, made, path, history.files)
 
 
-def _pieces(pairs: Pairs, persons: Numbers, table: Table, plan: str, key: bytes) -> Iterator[Facts]:
-    levels = mixed([numbers(column, key) for column in pairs.levels.columns], pairs.levels.num_rows)
-    segments = numbers(pairs.segments, key)
+def remembered(pairs: Pairs, persons: Numbers, table: str, plan: str, key: bytes) -> Iterator[Facts]:
+    """What is to be remembered of a table's cells, piece by piece. persons: the number of each, by code; key: of numbers."""
+    level_numbers = mixed([numbers(column, key) for column in pairs.levels.columns], pairs.levels.num_rows)
+    segment_numbers = numbers(pairs.segments, key)
     known, said, cells = (pairs.atoms[name].to_numpy() for name in ("atom", "said", "cell"))
-    level, segment = np.divmod(known, max(1, len(segments)))
-    named = mixed([levels.view(np.int64)[level], segments[segment]], len(known)).view(np.int64)
+    level, segment = np.divmod(known, max(1, len(segment_numbers)))
+    levels, segments = level_numbers.view(np.int64)[level], segment_numbers[segment]
+    named = atoms_of(levels, segments)
     waits = np.ones(len(known), np.bool_)  # atoms that no pair has spoken for yet
     for batch in pairs.rows:
         at = np.searchsorted(known, batch.column("atom").to_numpy(zero_copy_only=False))
@@ -49,11 +59,14 @@ def _pieces(pairs: Pairs, persons: Numbers, table: Table, plan: str, key: bytes)
         here = {name: np.zeros(batch.num_rows, np.int64) for name in ("said", "cells")}
         here["said"][marks], here["cells"][marks] = said[at[marks]], cells[at[marks]] + 1
         yield Facts(
-            table=table.name,
+            table=table,
             plan=plan,
             atoms=named[at],
             persons=persons[batch.column("person").to_numpy(zero_copy_only=False)],
-            **here,
+            levels=levels[at],
+            segments=segments[at],
+            said=here["said"],
+            cells=here["cells"],
         )
 
 

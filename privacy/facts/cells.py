@@ -20,7 +20,7 @@ What a recipient could try, and why it fails:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
@@ -29,6 +29,7 @@ from contracts.protection import CellPlan, Level, Measure
 from core.errors import PrivacyError
 from core.progress import Progress, silent
 from core.sql import quoted, text
+from privacy.facts.beside import Counted, Others, Together, mark, spoiled, together, unsafe_cells
 from privacy.facts.ladders import SEGMENT, SHARED, Ladder, Rung, ladders, losses
 from privacy.measures.classes import only_row
 
@@ -40,7 +41,8 @@ ALL = "all"  # the level of a dimension that a cell doesn't tell apart
 
 @dataclass(frozen=True, kw_only=True)
 class CellCounts:
-    """What became of the facts: rows and distinct persons received, cells published and suppressed rows and persons."""
+    """What became of the facts: rows and distinct persons received, cells published and suppressed rows and persons. beside:
+    what these cells tell together with those of other releases of the same facts; None where there are none."""
 
     facts: int
     units: int
@@ -49,6 +51,7 @@ class CellCounts:
     suppressed_facts: int
     suppressed_units: int
     rungs: tuple[tuple[str, int, int], ...]
+    beside: Together | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,7 @@ def build_cells(
     persons: str,
     plan: CellPlan,
     k: int,
+    others: Others | None = None,
     remember: Callable[[Pairs], None] | None = None,
     progress: Progress = silent,
 ) -> CellCounts:
@@ -87,10 +91,12 @@ def build_cells(
     con: a connection on which `facts` is a relation of rows of persons; it is read three times and never copied. unit:
     SQL of whose a row is, without NULLs. persons: a relation that holds each value of `unit` once, as `spelt`, beside
     `person` (an integer: several spellings may be one person) and the person's `segment` (text). k: fewest persons of a
-    cell. remember: is told who stands behind what, where that is to be kept.
+    cell. others: the cells of other releases of the same facts, beside which these are to be safe; with a limit over 0 they
+    are first made as if there were no others, and within what these leave open only if that exposes too many.
+    remember: is told who stands behind what, where that is to be kept.
     """
-    numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan)
-    rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
+    numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan, others=others, k=k)
+    rungs, beside = _made_beside(con, numbered, plan=plan, k=k, progress=progress)
     _aggregate(con, numbered, plan=plan, rungs=rungs)
     units, rest_units, cells, smallest, published = only_row(
         con,
@@ -101,7 +107,7 @@ def build_cells(
     if remember is not None:
         remember(_pairs(con, numbered, plan=plan))
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
-    for table in ("levels", "people", "pairs", "atoms", "left_over", "placed", "chosen", "summed"):
+    for table in ("levels", "people", "pairs", "atoms", *_STATE, "summed"):
         con.execute(f"DROP TABLE {table}")
     return CellCounts(
         facts=numbered.rows,
@@ -111,6 +117,7 @@ def build_cells(
         suppressed_facts=numbered.rows - published,
         suppressed_units=rest_units,
         rungs=told,
+        beside=beside,
     )
 
 
@@ -119,35 +126,27 @@ class _Numbered:
     """The facts as the statements below read them, and what is known of them.
 
     facts: a relation (atom, person, m0, m1, ...). rows: how many. segments, levels: how many of each; an atom's number
-    is its level's times `segments`, plus its segment's. partial: the measures for which some facts have no value.
+    is its level's times `segments`, plus its segment's. counted: how pairs are judged. others: what the pairs were marked with.
     """
 
     facts: str
     rows: int
     segments: int
     levels: int
-    partial: tuple[int, ...]
+    counted: Counted
+    others: Others | None
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """SQL of the counts that a group of pairs is judged by: its persons, then those with a value of each measure."""
-        return (
-            "count(DISTINCT person)",
-            *(f"count(DISTINCT person) FILTER (h{number})" for number in self.partial),
-        )
-
-    @property
-    def counted(self) -> tuple[str, ...]:
-        """What these counts are called where they're kept."""
-        return ("n", *(f"n{number}" for number in self.partial))
+    def alone(self) -> _Numbered:
+        """The same, as if there were no others."""
+        return replace(self, others=None)
 
 
-def _level_columns(plan: CellPlan) -> tuple[str, ...]:
+def level_columns(plan: CellPlan) -> tuple[str, ...]:
     """The fact columns that any level looks at, each once, in order."""
     return tuple(dict.fromkeys(level.column for dimension in plan.dimensions for level in dimension.levels))
 
 
-def _measured(plan: CellPlan) -> list[tuple[int, str]]:
+def measured_columns(plan: CellPlan) -> list[tuple[int, str]]:
     """The measures that look at a column: their number and the column."""
     return [(number, measure.column) for number, measure in enumerate(plan.measures) if measure.column]
 
@@ -159,17 +158,24 @@ def _number(
     unit: str,
     persons: str,
     plan: CellPlan,
+    others: Others | None,
+    k: int,
 ) -> _Numbered:
     """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
 
     Leaves `levels` (level, a0, a1, ..., how many facts), `people` (spelt, person, seg, segment), `pairs` (atom, person, h0, ...: who stands behind each atom, and has
-    a value of which measure) and `atoms` (atom, n, n0, ...: how many do). All names in it are ours: a contract may call
-    its columns and measures anything. Texts are compared only here: what follows runs on numbers.
+    a value of which measure), `atoms` (atom, n, n0, ...: how many do), and with `others` what `mark` does. All names in it are
+    ours: a contract may call its columns and measures anything. Texts are compared only here: what follows runs on numbers.
     """
-    values = {f"a{i}": quoted(name) for i, name in enumerate(_level_columns(plan))} or {"a0": "0"}
+    every = others.every if others is not None else ()
+    told = {name: quoted(name) for name in (*level_columns(plan), *(n for each in every for n in each.apart))}
+    told |= {each.could_be_theirs: each.could_be_theirs for each in every}
+    values = {f"a{i}": column for i, column in enumerate(told.values())} or {"a0": "0"}
     picked = ", ".join(f"{column} AS {name}" for name, column in values.items())
-    measured = _measured(plan)
+    measured = measured_columns(plan)
+    added = {name: f"x{i}" for i, name in enumerate(dict.fromkeys(n for each in every for n in each.adds))}
     kept = "".join(f", {quoted(column)} AS m{number}" for number, column in measured)
+    kept += "".join(f", {quoted(column)} AS {name}" for column, name in added.items())
     source = f"(SELECT {unit} AS spelt, {picked}{kept} FROM {facts})"
     known = "".join(f", count(m{number}) AS known{number}" for number, _ in measured)
     names = ", ".join(values)
@@ -188,8 +194,9 @@ def _number(
     )
     partial = tuple(number for (number, _), count in zip(measured, having, strict=True) if count < rows)
     same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM l.{name}" for name in values)
+    carried = "".join(f", f.{name}" for name in (*(f"m{number}" for number, _ in measured), *added.values()))
     numbered = (
-        f"(SELECT l.level * {segments} + p.seg AS atom, p.person{''.join(f', f.m{n}' for n, _ in measured)} "
+        f"(SELECT l.level * {segments} + p.seg AS atom, p.person{carried} "
         f"FROM {source} f JOIN levels l ON {same} JOIN people p USING (spelt))"
     )
     flags = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number in partial)
@@ -198,7 +205,36 @@ def _number(
     )
     counts = "".join(f", count(*) FILTER (h{number}) AS n{number}" for number in partial)
     con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
-    return _Numbered(facts=numbered, rows=rows, segments=segments, levels=levels, partial=partial)
+    if others is not None:
+        columns = dict(zip(told, values, strict=False))
+        own = [columns[name] for name in level_columns(plan)]
+        mark(con, others, facts=numbered, levels=columns, added=added, own=own, segments=segments, k=k)
+    return _Numbered(
+        facts=numbered,
+        rows=rows,
+        segments=segments,
+        levels=levels,
+        counted=Counted(partial=partial),
+        others=others,
+    )
+
+
+def _made_beside(
+    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, k: int, progress: Progress
+) -> tuple[Ladder, Together | None]:
+    """Finds each atom's cell, so that beside the cells of others no more are exposed than the limit lets; where that can't be,
+    the last try stands."""
+    others = numbered.others
+    if others is None:
+        return _place_all(con, numbered, plan=plan, k=k, progress=progress), None
+    for bound in (False, True) if others.limit else (True,):
+        if bound:
+            con.execute("DELETE FROM atoms WHERE atom IN (FROM unsure)")
+        rungs = _place_all(con, numbered if bound else numbered.alone(), plan=plan, k=k, progress=progress)
+        seen = together(con, others, numbered.counted, k=k)
+        if seen.share <= others.limit:
+            break
+    return rungs, seen
 
 
 def _place_all(
@@ -208,9 +244,9 @@ def _place_all(
 
     Leaves `chosen` (cell, rung, n persons), `placed` (cell, atom) and `left_over`, the pairs of the atoms without a cell.
     """
-    con.execute("CREATE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
-    con.execute("CREATE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
-    con.execute("CREATE TEMP TABLE left_over AS FROM pairs LIMIT 0")
+    con.execute("CREATE OR REPLACE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
+    con.execute("CREATE OR REPLACE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
+    con.execute("CREATE OR REPLACE TEMP TABLE left_over AS FROM pairs LIMIT 0")
     every = ladders(plan)
     shared = every[0][:SHARED]
     _place(con, numbered, plan=plan, rungs=shared, first=0, k=k, progress=progress)
@@ -271,10 +307,10 @@ def _place(
 
     A cell's number grows with its keys.
     """
-    counted = ", ".join(numbered.counted)
+    counted = ", ".join(numbered.counted.names)
     safe = " AND ".join(
         f"{count} >= {int(k)}" if count == "n" else f"({count} = 0 OR {count} >= {int(k)})"
-        for count in numbered.counted
+        for count in numbered.counted.names
     )
     rest = "pairs" if first == 0 else "left_over"  # not copied: most of them find a cell at the first rung
     for number, rung in enumerate(rungs, start=first):
@@ -289,20 +325,24 @@ def _place(
             f"ON level = atom // {numbered.segments})"
         )
         con.execute(
-            f"INSERT INTO chosen SELECT cell, {number}, n FROM (SELECT cell, {counted} FROM grouped WHERE alone "
-            f"UNION ALL SELECT cell, {', '.join(numbered.counts)} FROM {rest} JOIN "
-            f"(SELECT atom, cell FROM grouped WHERE NOT alone) USING (atom) GROUP BY cell) AS judged (cell, {counted}) "
-            f"WHERE {safe}"
+            f"CREATE TEMP VIEW judged AS SELECT cell, {counted} FROM grouped WHERE alone "
+            f"UNION ALL SELECT cell, {numbered.counted.listed} FROM {rest} JOIN "
+            "(SELECT atom, cell FROM grouped WHERE NOT alone) USING (atom) GROUP BY cell"
         )
+        beside = ""
+        if numbered.others is not None:
+            beside = f"AND cell NOT IN ({unsafe_cells(numbered.counted, 'grouped', 'judged')})"
+        con.execute(f"INSERT INTO chosen SELECT cell, {number}, n FROM judged WHERE {safe} {beside}")
         con.execute("INSERT INTO placed SELECT cell, atom FROM grouped SEMI JOIN chosen USING (cell)")
         con.execute(f"CREATE OR REPLACE TEMP TABLE left_over AS FROM {rest} ANTI JOIN placed USING (atom)")
+        con.execute("DROP VIEW judged")
         con.execute("DROP TABLE grouped")
         rest = "left_over"
 
 
 def _value(plan: CellPlan, level: Level) -> str:
     """The SQL of a dimension's value at one level, over the table `levels`."""
-    column = f"a{_level_columns(plan).index(level.column)}"
+    column = f"a{level_columns(plan).index(level.column)}"
     if level.width == 1:
         return column
     width, origin = int(level.width), int(level.origin)
@@ -322,23 +362,28 @@ def _keys(plan: CellPlan, rung: Rung) -> list[str]:
 
 
 def _widen_the_rest(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, k: int) -> None:
-    """Takes published cells back until what is suppressed belongs to nobody or to at least k persons.
+    """Takes published cells back until what is suppressed belongs to nobody or to at least k persons, all of it and of each
+    cell of the others.
 
     Without it, the grand total known from elsewhere minus the published cells would be the facts of fewer than k persons.
     The coarsest cell with the fewest persons goes first.
     """
+    others, counted = numbered.others, numbered.counted
     while True:
-        rest = only_row(con, f"SELECT {', '.join(numbered.counts)} FROM left_over")
-        cheapest = con.execute("SELECT cell FROM chosen ORDER BY rung DESC, n, cell LIMIT 1").fetchall()
-        if not any(0 < persons < k for persons in rest) or not cheapest:
+        back = spoiled(con, others, counted) if others is not None else []
+        rest = only_row(con, f"SELECT {counted.listed} FROM left_over")
+        if not back and any(0 < persons < k for persons in rest):
+            cheapest = con.execute("SELECT cell FROM chosen ORDER BY rung DESC, n, cell LIMIT 1").fetchall()
+            back = [int(cell) for (cell,) in cheapest]
+        if not back:
             return
-        ((cell,),) = cheapest
+        cells = ", ".join(map(str, back))
         con.execute(
             "INSERT INTO left_over FROM pairs SEMI JOIN "
-            f"(SELECT atom FROM placed WHERE cell = {int(cell)}) USING (atom)"
+            f"(SELECT atom FROM placed WHERE cell IN ({cells})) USING (atom)"
         )
         for table in ("placed", "chosen"):
-            con.execute(f"DELETE FROM {table} WHERE cell = {int(cell)}")
+            con.execute(f"DELETE FROM {table} WHERE cell IN ({cells})")
 
 
 def _aggregate(
@@ -367,20 +412,33 @@ def _aggregate(
 
 
 def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan) -> Pairs:
-    """Who stands behind each atom, and what its facts add up to."""
-    values = [f"a{i}" for i in range(max(1, len(_level_columns(plan))))]
-    measures = ", ".join(f"m{number}" for number, _ in _measured(plan)) or "1"
+    """Who stands behind each atom, and what its facts add up to.
+
+    Beside others, levels are finer than our cells need them: here they are told apart by our own columns alone.
+    """
+    values = [f"a{i}" for i in range(len(level_columns(plan)))] or ["0"]
+    measures = ", ".join(f"m{number}" for number, _ in measured_columns(plan)) or "1"
+    atom, owned, each, levels = "atom", "", "", "(SELECT *, level AS own FROM levels)"
+    if numbered.others is not None:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE owned AS SELECT *, dense_rank() OVER (ORDER BY {', '.join(values)}) - 1 AS own "
+            "FROM levels"
+        )
+        segments = numbered.segments
+        atom, each, levels = f"own * {segments} + atom % {segments}", "DISTINCT", "owned"
+        owned = f"JOIN owned ON owned.level = atom // {segments}"
     return Pairs(
         levels=con.sql(
-            f"SELECT {', '.join(f'CAST({name} AS VARCHAR) AS {name}' for name in values)} FROM levels ORDER BY level"
+            f"SELECT {', '.join(f'CAST({name} AS VARCHAR)' for name in values)} "
+            f"FROM (SELECT DISTINCT ON (own) * FROM {levels}) ORDER BY own"
         ).to_arrow_table(),
         segments=con.sql("SELECT DISTINCT seg, segment FROM people ORDER BY seg").to_arrow_table()["segment"],
         atoms=con.sql(
-            "SELECT atom, CAST(said % 9223372036854775807 AS BIGINT) AS said, coalesce(cell, -1) AS cell FROM "
-            f"(SELECT atom, sum(hash({measures})) AS said FROM {numbered.facts} GROUP BY atom) LEFT JOIN placed USING (atom) "
-            "ORDER BY atom"
+            f"SELECT {atom} AS atom, CAST(sum(said) % 9223372036854775807 AS BIGINT) AS said, coalesce(any_value(cell), -1) AS cell "
+            f"FROM (SELECT atom, sum(hash({measures})) AS said FROM {numbered.facts} GROUP BY atom) LEFT JOIN placed USING (atom) "
+            f"{owned} GROUP BY 1 ORDER BY 1"
         ).to_arrow_table(),
-        rows=con.sql("SELECT atom, person FROM pairs").to_arrow_reader(1 << 18),
+        rows=con.sql(f"SELECT {each} {atom} AS atom, person FROM pairs {owned}").to_arrow_reader(1 << 18),
     )
 
 

@@ -18,8 +18,10 @@ from core.progress import Progress, silent
 from core.proof import TableFile
 from core.sql import quoted, text
 from privacy.facts.again import person_numbers, remember_cells
+from privacy.facts.beside import Others
 from privacy.facts.cells import NO_PROFILE, CellCounts, Pairs, build_cells, columns_of
 from privacy.facts.ladders import SEGMENT
+from privacy.facts.others import others_of
 from privacy.history.memory import History
 from privacy.measures.classes import in_memory, only_row
 from privacy.subjects.names import numbers
@@ -58,12 +60,16 @@ def build_cell_table(
             con, facts, terms.unit, table, segments if plan.segments_of is not None else None, names
         )
         remember: Callable[[Pairs], None] | None = None
+        others: Others | None = None
         if history is not None and memory is not None:
             persons = person_numbers(con)
+            read = con.sql(f"FROM {facts}")
+            types = {name: str(kind) for name, kind in zip(read.columns, read.types, strict=True)}
+            others = others_of(history, contract, table, types, persons)
 
             def remember(pairs: Pairs) -> None:
                 nonlocal digest
-                digest = remember_cells(pairs, persons, contract, table, history, memory)
+                digest = remember_cells(pairs, persons, contract, table, history, memory, types)
 
         counts = build_cells(
             con,
@@ -72,6 +78,7 @@ def build_cell_table(
             persons="persons",
             plan=plan,
             k=terms.k,
+            others=others,
             remember=remember,
             progress=progress,
         )
@@ -80,6 +87,7 @@ def build_cell_table(
                 f"Release refused: `{table.name}` holds facts of fewer than {terms.k} `{terms.unit}`.",
                 remedy="Ask for a longer window or a larger table, or lower k.",
             )
+        _refuse_exposed(counts, contract, table)
         _write(con.sql("FROM cells").to_arrow_table(), target)
     shutil.rmtree(spill, ignore_errors=True)
     _recount(target, counts, contract, table)
@@ -127,6 +135,28 @@ def _name_persons(
         "CREATE TEMP TABLE persons AS SELECT n.spelt, dense_rank() OVER (ORDER BY n.name) AS person, "
         f"{segment} AS segment FROM named n {found}"
     )
+
+
+def _refuse_exposed(counts: CellCounts, contract: Contract, table: Table) -> None:
+    """Raises PrivacyError where the cells and those of other releases together tell of too few, or where nothing is left of
+    them for the others' sake."""
+    terms, found = contract.privacy, counts.beside
+    if found is None or terms is None:
+        return
+    if found.share > terms.max_intersected:
+        raise PrivacyError(
+            f"Release refused: read beside {found.live} live tables of cells of the same facts, `{table.name}` would expose "
+            f"{found.exposed} of {found.persons} `{terms.unit}` in groups of fewer than {found.k}; contract {contract.id} "
+            f"{contract.version} bears {terms.max_intersected:.2%}.",
+            remedy="Raise maxIntersected, or let an earlier release end: suspend or terminate its contract, and delete it.",
+        )
+    if counts.facts and not counts.cells and counts.units >= terms.k:
+        raise PrivacyError(
+            f"Release refused: beside {found.live} live tables of cells of the same facts nothing of `{table.name}` can be shown "
+            f"that doesn't tell of fewer than {found.k} `{terms.unit}`.",
+            remedy="Take the dimensions of the earlier contract, or a window that doesn't overlap; or let the earlier release end: "
+            "suspend or terminate its contract, and delete it.",
+        )
 
 
 def _recount(target: Path, counts: CellCounts, contract: Contract, table: Table) -> None:

@@ -13,9 +13,10 @@ of these has to be of nobody, or of at least k persons:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +27,39 @@ from core.errors import IntegrityError
 from core.keys import FileKey
 from core.parquet import read, schema, writer
 from core.proof import TableFile
-from privacy.subjects.names import Numbers
+from privacy.history.links import FactOrigins
+from privacy.subjects.names import Numbers, mixed
 
 _ABOUT = b"sluice.facts"
-_VERSION = 1
+_VERSION = 2
+_ATOMS_ALONE = 1  # the version that had an atom's number, and not of which level and segment it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Of what cells are made, so that those of another contract can be held against them.
+
+    origins: which facts. unit: the source's name of the column that says whose they are. time: the source's name of the column that windows are cut by, "" for none. apart: the columns that
+    atoms are told apart by, and adds: those that their facts are added up of, each as the source calls it, with its type. k:
+    fewest persons of a cell. engine: whose hash `Facts.said` is.
+    """
+
+    origins: FactOrigins
+    unit: str
+    time: str
+    apart: tuple[tuple[str, str], ...]
+    adds: tuple[tuple[str, str], ...]
+    k: int
+    engine: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the hall remembers of a table of cells: n pairs of an atom and a person.
 
-    table: its name; plan: how its cells are made, as a digest. atoms, persons: (n,) keyed numbers of the atom and of the person.
+    table: its name; plan: how its cells are made, as a digest; made: of what, None in a memory that doesn't say.
+    atoms, persons: (n,) keyed numbers of the atom and of the person. levels, segments: (n,) those that the atom's is mixed of,
+    of its values and of its segment's name; none in a memory that doesn't say.
     said, cells: (n,) in one pair of each atom a number for all that its facts add up to, and the atom's cell from 1, 0 where it
     is in none; 0 in its other pairs.
     """
@@ -47,6 +70,20 @@ class Facts:
     persons: Numbers
     said: Numbers
     cells: npt.NDArray[np.int64]
+    levels: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
+    segments: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
+    made: Made | None = None
+
+    @property
+    def cell_of_pair(self) -> npt.NDArray[np.int64]:
+        """(n,) the cell of each pair's atom from 0, -1 for none."""
+        known, at = np.unique(self.atoms, return_inverse=True)
+        return _of_atoms(known, self)[0][at]
+
+
+def atoms_of(levels: Numbers, segments: Numbers) -> Numbers:
+    """(n,) the numbers of the atoms of these levels and segments."""
+    return mixed([levels, segments], len(levels)).view(np.int64)
 
 
 def small_pieces(old: Facts, new: Facts, *, k: int) -> int:
@@ -104,7 +141,7 @@ def _of_atoms(atoms: Numbers, facts: Facts) -> tuple[npt.NDArray[np.int64], npt.
     return cells - 1, said
 
 
-def whole(pieces: Sequence[Facts], table: str, plan: str) -> Facts:
+def whole(pieces: Sequence[Facts], table: str, plan: str, made: Made) -> Facts:
     """Pieces of one table's facts as one."""
     none = np.empty(0, np.int64)
 
@@ -118,34 +155,88 @@ def whole(pieces: Sequence[Facts], table: str, plan: str) -> Facts:
         persons=joined([each.persons for each in pieces]),
         said=joined([each.said for each in pieces]),
         cells=joined([each.cells for each in pieces]),
+        levels=joined([each.levels for each in pieces]),
+        segments=joined([each.segments for each in pieces]),
+        made=made,
     )
 
 
-def write_facts(pieces: Iterable[Facts], table: str, plan: str, path: Path, key: FileKey) -> str:
+def write_facts(pieces: Iterable[Facts], table: str, plan: str, made: Made, path: Path, key: FileKey) -> str:
     """Writes what is remembered piece by piece, encrypted; gives the file's SHA-256."""
-    about = {_ABOUT: json.dumps({"version": _VERSION, "table": table, "plan": plan}).encode()}
-    fields = pa.schema([(name, pa.int64()) for name in ("atom", "person", "said", "cell")], about)
+    about = {"version": _VERSION, "table": table, "plan": plan, "made": asdict(made)}
+    names = ("level", "segment", "person", "said", "cell")
+    fields = pa.schema([(name, pa.int64()) for name in names], {_ABOUT: json.dumps(about).encode()})
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with writer(path, fields, key) as sink:
+    with writer(path, fields, key, few=("segment",)) as sink:
         for piece in pieces:
-            sink.write(pa.table([piece.atoms, piece.persons, piece.said, piece.cells], schema=fields))
+            columns = [piece.levels, piece.segments, piece.persons, piece.said, piece.cells]
+            sink.write(pa.table(columns, schema=fields))
     return file_digest(path)
+
+
+def told_of(path: Path, key: FileKey) -> tuple[str, Made | None]:
+    """The table whose cells are remembered in `path`, and of what they are made; None where it doesn't say. Raises IntegrityError
+    when it can't be read."""
+    try:
+        said = _about(path, key)
+        return str(said["table"]), _made(said)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
+        raise _unreadable(path) from None
 
 
 def read_facts(path: Path, key: FileKey, digest: str) -> Facts:
     """What is remembered in `path`. digest: what `write_facts` gave. Raises IntegrityError for another file."""
-    file = TableFile(name=path.stem, path=path, rows=0, size_bytes=0, sha256=digest, key=key)
     try:
         if file_digest(path) != digest:
             raise _unreadable(path)
-        said = json.loads((schema(file).metadata or {})[_ABOUT])
-        rows = read(file)
-    except (OSError, pa.ArrowException, ValueError, KeyError):
+        said, rows = _about(path, key), read(_file(path, key))
+        made = _made(said)
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(path) from None
-    if said.get("version") != _VERSION:
+    if said["version"] == _ATOMS_ALONE:
+        levels = segments = np.empty(0, np.int64)
+        atoms = rows["atom"].to_numpy()
+    else:
+        levels, segments = rows["level"].to_numpy(), rows["segment"].to_numpy()
+        atoms = atoms_of(levels, segments)
+    persons, what, cells = (rows[name].to_numpy() for name in ("person", "said", "cell"))
+    return Facts(
+        table=said["table"],
+        plan=said["plan"],
+        atoms=atoms,
+        persons=persons,
+        said=what,
+        cells=cells,
+        levels=levels,
+        segments=segments,
+        made=made,
+    )
+
+
+def _about(path: Path, key: FileKey) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((schema(_file(path, key)).metadata or {})[_ABOUT])
+    if said.get("version") not in (_ATOMS_ALONE, _VERSION):
         raise _unreadable(path)
-    atoms, persons, what, cells = (rows[name].to_numpy() for name in ("atom", "person", "said", "cell"))
-    return Facts(table=said["table"], plan=said["plan"], atoms=atoms, persons=persons, said=what, cells=cells)
+    return said
+
+
+def _made(said: Mapping[str, Any]) -> Made | None:
+    if said["version"] == _ATOMS_ALONE:
+        return None
+    told = said["made"]
+    return Made(
+        origins=FactOrigins(**told["origins"]),
+        unit=told["unit"],
+        time=told["time"],
+        apart=tuple((name, kind) for name, kind in told["apart"]),
+        adds=tuple((name, kind) for name, kind in told["adds"]),
+        k=told["k"],
+        engine=told["engine"],
+    )
+
+
+def _file(path: Path, key: FileKey) -> TableFile:
+    return TableFile(name=path.stem, path=path, rows=0, size_bytes=0, sha256="", key=key)
 
 
 def of_table(facts: Sequence[Facts], table: str) -> list[Facts]:

@@ -72,19 +72,41 @@ def origins_of(contract: Contract, table: Table) -> Origins:
     unit = contract.privacy.unit if contract.privacy else ""
     physical = next((c.physical_name or c.name for c in table.columns if c.name == unit), unit)
     declared = contract.compliance.subject_namespace if contract.compliance else None
-    source = contract.source
-    place = source.path or ""
-    if source.connector == "files" and place:
-        place = os.path.realpath(os.path.join(source.base or "", place))
-    came = {
-        "connector": source.connector,
-        "place": place,
-        "options": dict(source.options or {}),
-        "table": table.physical_name,
-        "unit": physical,
-    }
+    came = {**_came(contract, table), "unit": physical}
     return Origins(
         namespace=sha256_hex(declared.encode()) if declared else "",
         platform=document_digest({"platform": contract.tenant, "unit": physical}),
         place=document_digest(came),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactOrigins:
+    """Which facts a table holds, each as a digest. place: where its rows come from; table: the platform and its table's name."""
+
+    place: str
+    table: str
+
+    def meets(self, other: FactOrigins) -> bool:
+        """Whether the two may hold the same facts: from one place, or from tables of one name on one platform."""
+        return self.place == other.place or self.table == other.table
+
+
+def facts_of(contract: Contract, table: Table) -> FactOrigins:
+    """Which facts the table holds."""
+    named = {"platform": contract.tenant, "table": table.physical_name}
+    return FactOrigins(place=document_digest(_came(contract, table)), table=document_digest(named))
+
+
+def _came(contract: Contract, table: Table) -> dict[str, object]:
+    """Where a table's rows come from."""
+    source = contract.source
+    place = source.path or ""
+    if source.connector == "files" and place:
+        place = os.path.realpath(os.path.join(source.base or "", place))
+    return {
+        "connector": source.connector,
+        "place": place,
+        "options": dict(source.options or {}),
+        "table": table.physical_name,
+    }

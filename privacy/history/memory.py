@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from core.digest import file_digest
 from core.errors import IntegrityError
 from core.keys import FileKey
 from core.parquet import read, schema, writer
-from core.proof import TableFile
+from core.proof import TableFile, Window
 from privacy.history.facts import Facts
 from privacy.history.links import Origins
 from privacy.subjects.names import Numbers
@@ -78,15 +78,26 @@ class Earlier:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherCells:
+    """A live table of cells, of facts that may be those of a new one: what is remembered of it, and of which window it is."""
+
+    release: str
+    window: Window
+    facts: Facts
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
     """All live releases that tell of the same persons, the oldest first. names: the key of the hall's numbers for persons
     and values, 16 bytes. files: what memories are encrypted under. cells: what is remembered of the contract's own cells of the
-    same window."""
+    same window; others: of other cells of the same facts. window: the one that is made."""
 
     names: bytes
     files: FileKey
     live: Sequence[Earlier] = ()
     cells: Sequence[Facts] = ()
+    others: Sequence[OtherCells] = ()
+    window: Window = field(default_factory=Window)
 
     def latest(self, about_contract: str, table: str, plan: str) -> Earlier | None:
         """The newest release of this table under this contract that was made by the same plan: a further one goes on from it."""

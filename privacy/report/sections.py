@@ -13,6 +13,7 @@ Report = Mapping[str, Any]
 _PROSECUTOR = ("prosecutor_largest", "prosecutor_mean", "prosecutor_over")
 _JOURNALIST = ("journalist_largest", "journalist_mean", "journalist_over")
 _BESIDE = ("persons", "smallest", "exposed", "again", "held", "waiting")
+_CELLS_BESIDE = ("live", "persons", "smallest", "exposed")
 _NOT = ("background", "releases", "collusion", "population", "insiders", "undeclared", "misuse")
 
 
@@ -318,14 +319,23 @@ def cells(report: Report, tongue: Tongue) -> str:
 def beside(report: Report, tongue: Tongue) -> str:
     """What is told together with the other live releases; nothing where nobody keeps a history, or there is no other."""
     found = report.get("beside")
-    if not found or not found["live"]:
-        return ""
-    rows = [[tongue.say(f"beside.{name}"), tongue.count(found[name])] for name in _BESIDE]
-    return tongue.section(
-        "beside",
-        tongue.paragraph("beside.says", live=tongue.count(found["live"]), k=tongue.count(found["k"])),
-        tongue.table(["beside.who", "beside.count"], rows),
-    )
+    parts = []
+    if found and found["live"]:
+        rows = [[tongue.say(f"beside.{name}"), tongue.count(found[name])] for name in _BESIDE]
+        parts += [
+            tongue.paragraph("beside.says", live=tongue.count(found["live"]), k=tongue.count(found["k"])),
+            tongue.table(["beside.who", "beside.count"], rows),
+        ]
+    made = {name: each["beside"] for name, each in report["cells"].items() if each.get("beside")}
+    if made:
+        counts = [
+            [tongue.name(name), *(tongue.count(each[n]) for n in _CELLS_BESIDE)]
+            for name, each in made.items()
+        ]
+        heads = ["table", *(f"beside.cells.{name}" for name in _CELLS_BESIDE)]
+        k = tongue.count(max(each["k"] for each in made.values()))
+        parts += [tongue.paragraph("beside.cells.says", k=k), tongue.table(heads, counts)]
+    return tongue.section("beside", *parts) if parts else ""
 
 
 def level(report: Report, tongue: Tongue) -> str:

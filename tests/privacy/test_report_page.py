@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from privacy.facts.beside import Together
 from privacy.report import pictures
 from privacy.report.page import page
 from privacy.report.parts import Assessed, Limit, Suspect
@@ -251,6 +252,19 @@ def test_what_other_live_releases_add_is_told_where_there_are_any(made: dict[str
         "can’t be shown so yet (in steps of k: this many or more)7",
     ):
         assert said in text
+
+
+def test_what_other_tables_of_cells_add_is_told_where_there_are_any(made: dict[str, Any]) -> None:
+    counted = {"facts": 90, "cells": 4, "smallest": 5, "suppressed_facts": 0}
+    together = asdict(Together(live=2, persons=1400, exposed=0, smallest=5, k=5))
+    value = {
+        **made,
+        "cells": {"orders": {**counted, "beside": together}, "clicks": {**counted, "beside": None}},
+    }
+    chinese, english = tree(page(value)).findall(".//main")
+    for text, said in ((english, "gives should be of at least 5 persons"), (chinese, "应至少有 5 人")):
+        assert said in "".join(text.itertext())
+    assert "orders21,40050" in "".join(english.itertext())
 
 
 def test_each_picture_is_drawn_once_and_no_name_reaches_who_draws(

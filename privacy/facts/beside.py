@@ -1,0 +1,319 @@
+"""Cells made beside those of other releases of the same facts: within what these leave open, and measured together with them.
+
+Who reads two tables of cells adds and subtracts the cells of both. Each fact lies, or doesn't, in one cell of either, and whatever
+adding and subtracting can give is made of pieces: the facts that lie in the same cells, and in no other ones. So behind each
+piece there must be k persons or nobody, with three kinds of it:
+
+- what lies in a cell of ours and in one of theirs (`seen`);
+- what lies in a cell of ours and in none of theirs: it came since, or they left it out;
+- what lies in a cell of theirs and in none of ours: it's gone since, or we leave it out (`gone`).
+
+A piece that has all persons of a cell tells nothing that this cell doesn't, and may be as small. Facts that both have and that
+somebody corrected in between are a piece of unknown persons: where not enough others are gone from their cell for sure, we leave
+them out (`unsure`).
+
+What was published is known by the numbers of atoms' values and persons alone (`privacy.history.facts`). With two or more
+others, facts of this release are told apart by all of them together, and what is gone by each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from core.proof import Window
+from core.sql import quoted
+from privacy.history.facts import Facts
+from privacy.measures.classes import only_row
+from privacy.subjects.names import Numbers, mixed, numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """Cells of another release, as this run can find them again in its own facts.
+
+    apart, adds: our names of the columns that theirs are told apart by and added up of. k: their fewest persons. time, window:
+    which of our facts could be theirs, by our name of the time column; None: all could. comparable: whether `Facts.said` is by
+    the same hash as here.
+    """
+
+    apart: tuple[str, ...]
+    adds: tuple[str, ...]
+    k: int
+    facts: Facts
+    time: str | None = None
+    window: Window = field(default_factory=Window)
+    comparable: bool = True
+
+    @property
+    def could_be_theirs(self) -> str:
+        """SQL of whether a fact lies in their window."""
+        if self.time is None:
+            return "true"
+        at = f"epoch_us({quoted(self.time)})"
+        sides = [f"{at} >= {_micros(self.window.start)}"] if self.window.start else []
+        sides += [f"{at} < {_micros(self.window.end)}"] if self.window.end else []
+        return f"coalesce({' AND '.join(sides)}, false)" if sides else "true"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """All cells that new ones are held against. names: the key of numbers; persons: the number of each person, by code; limit:
+    the largest share of persons (0..1) who may stand in pieces that are too small."""
+
+    every: Sequence[Other]
+    names: bytes
+    persons: Numbers
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What a reader of all live cells of the same facts can tell. live: tables of others; persons: behind our cells; exposed: in
+    pieces of too few; smallest: the fewest persons of a piece; k: how many are asked for, the most of all contracts."""
+
+    live: int
+    persons: int
+    exposed: int
+    smallest: int
+    k: int
+
+    @property
+    def share(self) -> float:
+        """Of the persons behind our cells and those whom they expose."""
+        return self.exposed / self.persons if self.persons else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What pairs are judged by: their distinct persons, then those of them with a value of each measure that some facts have
+    none of. partial: the numbers of these measures; a relation of pairs has `person`, and h0, ... of them."""
+
+    partial: tuple[int, ...] = ()
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The SQL of each count."""
+        return (
+            "count(DISTINCT person)",
+            *(f"count(DISTINCT person) FILTER (h{number})" for number in self.partial),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the counts are called where they're kept."""
+        return ("n", *(f"n{number}" for number in self.partial))
+
+    @property
+    def listed(self) -> str:
+        """SQL of all counts, named."""
+        return ", ".join(f"{count} AS {name}" for count, name in zip(self.counts, self.names, strict=True))
+
+
+def mark(
+    con: duckdb.DuckDBPyConnection,
+    others: Others,
+    *,
+    facts: str,
+    levels: Mapping[str, str],
+    added: Mapping[str, str],
+    own: Sequence[str],
+    segments: int,
+    k: int,
+) -> None:
+    """Finds for each pair of ours where the others show it.
+
+    con: with the tables `pairs` (atom, person, ...) and `levels` (level, ...). facts: a relation (atom, person, ...) of all
+    facts. levels: the column of `levels` in which a fact column, or other SQL over the facts, stands; added: the column of
+    `facts` likewise; own: those columns of `levels` that our cells are told apart by. segments: an atom's number is its
+    level's times this, plus its segment's.
+
+    Leaves `seen`, the pairs with `before`, a number for the cells that they lie in elsewhere; `befores` (before, b0, ..., least
+    persons of a piece); `gone0`, ... (cell, number): whose facts are behind a cell of theirs and not among ours; and
+    `unsure` (atom): those that hold corrected facts, with all that have to be in one cell with them.
+    """
+    con.register("who_is", pa.table({"number": others.persons, "person": np.arange(len(others.persons))}))
+    con.execute("CREATE TEMP TABLE who AS SELECT CAST(person AS INTEGER) AS person, number FROM who_is")
+    for number, other in enumerate(others.every):
+        _find(con, number, other, others.names, levels=levels, segments=segments)
+        _find_changes(con, number, other, facts=facts, added=added, k=max(k, other.k))
+    places = range(len(others.every))
+    shown = ", ".join(f"coalesce(f{i}.cell, -1) AS b{i}" for i in places)
+    joins = " ".join(f"LEFT JOIN found{i} f{i} USING (atom, person)" for i in places)
+    told = ", ".join(f"b{i}" for i in places)
+    con.execute(f"CREATE TEMP TABLE placed_before AS SELECT pairs.*, {shown} FROM pairs {joins}")
+    sizes = " ".join(f"LEFT JOIN sizes{i} s{i} ON s{i}.cell = b{i}" for i in places)
+    largest = ", ".join(f"CASE WHEN b{i} >= 0 THEN {other.k} END" for i, other in enumerate(others.every))
+    con.execute(
+        f"CREATE TEMP TABLE befores AS SELECT row_number() OVER () AS before, {told}, "
+        f"least(greatest({int(k)}, {largest}), {', '.join(f's{i}.n' for i in places)}) AS least "
+        f"FROM (SELECT DISTINCT {told} FROM placed_before) {sizes}"
+    )
+    con.execute(f"CREATE TEMP TABLE seen AS FROM placed_before JOIN befores USING ({told})")
+    changed = " UNION ".join(f"SELECT atom FROM unsure{i}" for i in places)
+    same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM l.{name}" for name in own) or "true"
+    con.execute(
+        f"CREATE TEMP TABLE unsure AS SELECT DISTINCT o.level * {segments} + atom % {segments} AS atom "
+        f"FROM ({changed}) JOIN levels l ON l.level = atom // {segments} JOIN levels o ON {same}"
+    )
+    con.execute("DROP TABLE placed_before")
+
+
+def _find(
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    other: Other,
+    names: bytes,
+    *,
+    levels: Mapping[str, str],
+    segments: int,
+) -> None:
+    """Leaves `theirs` (id, level, number, cell, atom), what is remembered; `found` (atom, person, id, cell, theirs), which of
+    it stands behind which pair of ours; `gone`; and `sizes` (cell, n): how many persons each of their cells has."""
+    cells = other.facts.cell_of_pair
+    remembered = {
+        "id": np.arange(len(cells)),
+        "level": other.facts.levels,
+        "number": other.facts.persons,
+        "cell": cells,
+        "atom": other.facts.atoms,
+    }
+    con.register(f"remembered{number}", pa.table(remembered))
+    con.execute(f"CREATE TEMP TABLE theirs{number} AS FROM remembered{number}")
+    picked = (
+        ", ".join(f"CAST({levels[name]} AS VARCHAR) AS l{i}" for i, name in enumerate(other.apart))
+        or "'0' AS l0"
+    )
+    here = con.sql(
+        f"SELECT level, {picked} FROM levels WHERE {levels[other.could_be_theirs]} ORDER BY level"
+    ).to_arrow_table()
+    mine = mixed([numbers(column, names) for column in here.columns[1:]], here.num_rows).view(np.int64)
+    con.register(f"numbered{number}", pa.table({"level": here["level"], "number": mine}))
+    con.execute(
+        f"CREATE TEMP TABLE found{number} AS SELECT p.atom, p.person, t.id, t.cell, t.atom AS theirs FROM pairs p "
+        f"JOIN numbered{number} l ON l.level = p.atom // {segments} JOIN who w USING (person) "
+        f"JOIN theirs{number} t ON t.level = l.number AND t.number = w.number"
+    )
+    con.execute(
+        f"CREATE TEMP TABLE gone{number} AS SELECT DISTINCT cell, number FROM theirs{number} "
+        f"ANTI JOIN found{number} USING (id) WHERE cell >= 0"
+    )
+    con.execute(
+        f"CREATE TEMP TABLE sizes{number} AS SELECT cell, count(DISTINCT number) AS n FROM theirs{number} "
+        "WHERE cell >= 0 GROUP BY cell"
+    )
+
+
+def _find_changes(
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    other: Other,
+    *,
+    facts: str,
+    added: Mapping[str, str],
+    k: int,
+) -> None:
+    """Leaves `unsure` (atom): ours whose facts, in a cell that they show, add up to something else than they did, where fewer
+    than k persons are gone from that cell for sure."""
+    marked = np.flatnonzero(other.facts.cells > 0)
+    was = pa.table({"theirs": other.facts.atoms[marked], "was": other.facts.said[marked]})
+    con.register(f"was{number}", was)
+    sums = ", ".join(added[name] for name in other.adds) or "1"
+    differs = "CAST(said % 9223372036854775807 AS BIGINT) <> was" if other.comparable else "true"
+    con.execute(
+        f"CREATE TEMP TABLE unsure{number} AS SELECT DISTINCT atom FROM found{number} SEMI JOIN "
+        f"(SELECT theirs FROM (SELECT theirs, sum(hash({sums})) AS said FROM {facts} JOIN found{number} USING (atom, person) "
+        f"WHERE cell >= 0 GROUP BY theirs) JOIN was{number} USING (theirs) WHERE {differs}) USING (theirs) "
+        f"ANTI JOIN (SELECT cell FROM gone{number} GROUP BY cell HAVING count(*) >= {int(k)}) USING (cell)"
+    )
+
+
+def unsafe_cells(counted: Counted, grouped: str, judged: str) -> str:
+    """SQL of the cells that have a piece of too few. grouped: a relation (cell, atom); judged: (cell, its counts)."""
+    return f"SELECT DISTINCT cell FROM ({_small_pieces(counted, grouped, judged)})"
+
+
+def spoiled(con: duckdb.DuckDBPyConnection, others: Others, counted: Counted) -> list[int]:
+    """Which of our cells to take back, since too little of one of theirs is left beside them: for each such cell of theirs our
+    coarsest, and of these the smallest, that has something of it. con: with `chosen` (cell, rung, n) and `placed` (cell, atom)."""
+    cells: set[int] = set()
+    for number, other in enumerate(others.every):
+        found = con.execute(
+            f"SELECT DISTINCT ON (b{number}) c.cell FROM seen s JOIN placed USING (atom) JOIN chosen c USING (cell) "
+            f"WHERE b{number} IN ({_small_rests(counted, number, other.k)}) ORDER BY b{number}, c.rung DESC, c.n, c.cell"
+        )
+        cells |= {int(cell) for (cell,) in found.fetchall()}
+    return sorted(cells)
+
+
+def together(con: duckdb.DuckDBPyConnection, others: Others, counted: Counted, *, k: int) -> Together:
+    """What our cells, as they are in `placed`, tell together with all others'. k: our fewest persons."""
+    con.execute(
+        f"CREATE TEMP TABLE whole AS SELECT cell, {counted.listed} FROM pairs JOIN placed USING (atom) GROUP BY cell"
+    )
+    small = _small_pieces(counted, "placed", "whole")
+    exposed = [
+        f"SELECT number FROM seen JOIN placed USING (atom) SEMI JOIN ({small}) USING (cell, before) JOIN who USING (person)",
+        "SELECT number FROM pairs SEMI JOIN unsure USING (atom) SEMI JOIN placed USING (atom) JOIN who USING (person)",
+    ]
+    sizes = ["SELECT count(DISTINCT person) AS n FROM seen JOIN placed USING (atom) GROUP BY cell, before"]
+    for number, other in enumerate(others.every):
+        rests = f"({_rests(counted, number)})"
+        exposed.append(f"SELECT number FROM {rests} WHERE b IN ({_small_rests(counted, number, other.k)})")
+        sizes.append(f"SELECT count(DISTINCT number) FROM {rests} GROUP BY b")
+    persons, few, smallest = only_row(
+        con,
+        "SELECT (SELECT count(DISTINCT person) FROM pairs SEMI JOIN placed USING (atom)), "
+        f"(SELECT count(DISTINCT number) FROM ({' UNION ALL '.join(exposed)})), "
+        f"(SELECT coalesce(min(n), 0) FROM ({' UNION ALL '.join(sizes)}))",
+    )
+    con.execute("DROP TABLE whole")
+    return Together(
+        live=len(others.every),
+        persons=persons,
+        exposed=few,
+        smallest=smallest,
+        k=max([k, *(other.k for other in others.every)]),
+    )
+
+
+def _small_pieces(counted: Counted, grouped: str, judged: str) -> str:
+    """SQL of the pieces of our cells that are of too few: (cell, before)."""
+    small = " OR ".join(f"(p.{n} > 0 AND p.{n} < b.least AND p.{n} <> j.{n})" for n in counted.names)
+    return (
+        f"SELECT p.cell, p.before FROM (SELECT cell, before, {counted.listed} FROM seen JOIN {grouped} USING (atom) "
+        f"GROUP BY cell, before) p JOIN befores b USING (before) JOIN {judged} j USING (cell) WHERE {small}"
+    )
+
+
+def _rests(counted: Counted, number: int) -> str:
+    """SQL of whose facts one of their cells holds and none of ours: (b, number, h0, ...), of those cells of which ours hold
+    something at all."""
+    flags = "".join(f", h{measure}" for measure in counted.partial)
+    none = ", false" * len(counted.partial)
+    return (
+        f"SELECT * FROM (SELECT b{number} AS b, number{flags} FROM seen ANTI JOIN placed USING (atom) "
+        f"JOIN who USING (person) UNION ALL SELECT cell, number{none} FROM gone{number}) "
+        f"SEMI JOIN (SELECT b{number} AS b FROM seen SEMI JOIN placed USING (atom) WHERE b{number} >= 0) USING (b)"
+    )
+
+
+def _small_rests(counted: Counted, number: int, k: int) -> str:
+    """SQL of their cells of which too little is left beside ours: (b)."""
+    values = "".join(
+        f" OR count(DISTINCT number) FILTER (h{measure}) BETWEEN 1 AND {int(k) - 1}"
+        for measure in counted.partial
+    )
+    return f"SELECT b FROM ({_rests(counted, number)}) GROUP BY b HAVING count(DISTINCT number) < {int(k)}{values}"
+
+
+def _micros(at: datetime | None) -> int:
+    """Microseconds since 1970 in UTC."""
+    assert at is not None  # the caller has looked
+    whole = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds

@@ -1,0 +1,134 @@
+"""Which live cells of other releases may hold the same facts as a table, and how they're found again among its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from contracts.model import Contract, Table
+from core.errors import PrivacyError
+from core.proof import Window
+from privacy.facts.beside import Other, Others
+from privacy.facts.cells import level_columns, measured_columns
+from privacy.history.facts import Made
+from privacy.history.links import facts_of
+from privacy.history.memory import History, OtherCells
+from privacy.subjects.names import Numbers
+
+_LET_GO = "suspend or terminate the contract of the earlier release, and delete it."
+
+
+def made_of(contract: Contract, table: Table, types: Mapping[str, str]) -> Made:
+    """Of what the table's cells are made. types: of its columns, by our names, as the engine calls them."""
+    terms, plan = contract.privacy, table.cells
+    assert terms is not None and plan is not None  # noqa: PT018 (it holds cells)
+    source = {column.name: column.physical_name or column.name for column in table.columns}
+
+    def columns(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        return tuple((source[name], types[name]) for name in names)
+
+    return Made(
+        origins=facts_of(contract, table),
+        unit=source[terms.unit],
+        time=source[table.time_column] if table.time_column is not None else "",
+        apart=columns(level_columns(plan)),
+        adds=columns([name for _, name in measured_columns(plan)]),
+        k=terms.k,
+        engine=duckdb.__version__,
+    )
+
+
+def same_facts(made: Made, window: Window, contract: Contract, table: Table, ours: Window) -> bool:
+    """Whether cells of a window may hold facts of the table in a window of ours. Windows by one column of time tell; a table
+    without one holds all facts whatever the window."""
+    if not made.origins.meets(facts_of(contract, table)):
+        return False
+    source = {column.name: column.physical_name or column.name for column in table.columns}
+    time = source[table.time_column] if table.time_column is not None else ""
+    return not time or time != made.time or window.overlaps(ours)
+
+
+def others_of(
+    history: History, contract: Contract, table: Table, types: Mapping[str, str], persons: Numbers
+) -> Others | None:
+    """The cells that the table's are to be safe beside; None where there are none.
+
+    types: of the facts' columns, by our names; persons: the number of each person, by code. Raises PrivacyError where some
+    can't be found again among our facts.
+    """
+    terms = contract.privacy
+    assert terms is not None  # the caller has looked
+    every = [
+        _other(each, contract, table, types, history.window)
+        for each in history.others
+        if each.facts.made is None
+        or same_facts(each.facts.made, each.window, contract, table, history.window)
+    ]
+    if not every:
+        return None
+    return Others(every=every, names=history.names, persons=persons, limit=terms.max_intersected)
+
+
+def _other(
+    each: OtherCells, contract: Contract, table: Table, types: Mapping[str, str], window: Window
+) -> Other:
+    made = each.facts.made
+    if made is None:
+        raise _apart(
+            each, table, "of before the hall kept account of what cells are made of", f"Let it end: {_LET_GO}"
+        )
+    assert contract.privacy is not None  # it has cells
+    ours = {column.physical_name or column.name: column.name for column in table.columns}
+    if ours.get(made.unit) != contract.privacy.unit:
+        raise _apart(
+            each, table, "they count other persons", f"Name the same column as the unit; or {_LET_GO}"
+        )
+    time = "" if made.time == "" or _within(window, each.window, made, table, ours) else made.time
+    wanted = [*made.apart, *made.adds]
+    missing = [name for name, _ in wanted if name not in ours] + ([time] if time and time not in ours else [])
+    if missing:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(missing))
+        raise _apart(
+            each,
+            table,
+            f"`{table.name}` doesn't have {names} of the source",
+            f"Declare {names} as columns that don't go out (sluiceTransform: drop), or take a window that doesn't overlap; or "
+            f"{_LET_GO}",
+        )
+    other = [name for name, kind in wanted if types[ours[name]] != kind]
+    if other:
+        names = ", ".join(f"`{ours[name]}`" for name in dict.fromkeys(other))
+        raise _apart(
+            each,
+            table,
+            f"{names} had another type there",
+            f"Declare the same type in both contracts; or {_LET_GO}",
+        )
+    return Other(
+        apart=tuple(ours[name] for name, _ in made.apart),
+        adds=tuple(ours[name] for name, _ in made.adds),
+        k=made.k,
+        facts=each.facts,
+        time=ours[time] if time else None,
+        window=each.window,
+        comparable=made.engine == duckdb.__version__,
+    )
+
+
+def _within(window: Window, theirs: Window, made: Made, table: Table, ours: Mapping[str, str]) -> bool:
+    """Whether all facts of our window lie in theirs."""
+    if theirs == Window():
+        return True
+    if table.time_column is None or ours.get(made.time) != table.time_column:
+        return False
+    begins = theirs.start is None or (window.start is not None and theirs.start <= window.start)
+    return begins and (theirs.end is None or (window.end is not None and window.end <= theirs.end))
+
+
+def _apart(each: OtherCells, table: Table, why: str, remedy: str) -> PrivacyError:
+    return PrivacyError(
+        f"Release refused: {each.release} holds cells of the facts of `{table.name}`, and the two can't be held against each "
+        f"other: {why}.",
+        remedy=remedy,
+    )
