@@ -2,6 +2,7 @@
 
     <memory>/<release>/rows.parquet, classes.parquet      of the table of persons, see `privacy.history.memory`
                        cells-<n>.parquet                  of the n-th table, where it holds cells, see `privacy.history.facts`
+                       shown-<n>.parquet                  of the n-th table, where it holds rows of facts: `privacy.history.shown`
 
 All of it is encrypted under a key of the hall, and lies apart from the catalog, whose files the doors hand out. The log has the
 digests, in the event of the staging.
@@ -13,29 +14,23 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from audit.events import EventKind
 from catalog.release import Release, ReleaseTable
 from contracts.model import Contract, Table, TableKind
-from contracts.shelf import find_contract
-from contracts.through import through
-from core.errors import ConflictError, PrivacyError, SluiceError, StateError
+from core.errors import ConflictError, PrivacyError, StateError
 from core.files import sync
 from core.folder import usable
-from core.keys import ContractKeys, FileKey
 from core.lock import exclusive
 from core.proof import TableFile, Window
+from pipeline import remembered
 from pipeline.home import Home
-from privacy.facts.others import same_facts
-from privacy.history.facts import read_facts, told_of
-from privacy.history.links import facts_of, origins_of, plan_of
-from privacy.history.memory import ROWS, Earlier, History, Memory, OtherCells, about_of, read_memory
+from pipeline.otherfacts import other_facts
+from privacy.history.facts import read_facts
+from privacy.history.links import origins_of, plan_of
+from privacy.history.memory import CELLS, ROWS, Earlier, History, Memory, about_of, read_memory
 from privacy.history.rebuilt import can_be_rebuilt, names_of, rebuilt
 from privacy.subjects.columns import pseudonym_key
-from privacy.subjects.names import KEY_BYTES
 
 _LOCK = "lock"
 _WAIT_S = 120.0
@@ -53,7 +48,7 @@ def history_of(
     """
     if not _shows_persons(contract) or contract.privacy is None:
         return None
-    names, files = _keys(home)
+    names, files = remembered.keys_of(home)
     table = _subjects(contract)
     live = []
     for release, digests in _live(contract, home, but=but):
@@ -61,24 +56,22 @@ def history_of(
         if digests is None:
             memory = _rebuilt(release, contract, home, names, source=tables[table.name])
         else:
-            memory = read_memory(_folder(release.release, home), files, digests)
+            memory = read_memory(remembered.folder_of(release.release, home), files, digests)
         shown = next(each for each in release.tables if each.name == memory.about.table)
         live.append(Earlier(release=release.release, memory=memory, file=_file(shown)))
     cells = []
     for release, digests in _of_window(contract, window, home, but=but):
         for name, digest in (digests or {}).items():
-            if name.startswith("cells-"):
-                cells.append(read_facts(_folder(release.release, home) / name, files, digest))
-    others = [
-        OtherCells(release=each.release, window=each.window, facts=read_facts(each.path, files, each.digest))
-        for each in _of_others(contract, window, home, but=but)
-    ]
+            if name.startswith(CELLS):
+                cells.append(read_facts(remembered.folder_of(release.release, home) / name, files, digest))
+    others = other_facts(contract, window, home, but=but)
     return History(
         names=names,
         files=files,
         live=tuple(live),
         cells=tuple(cells),
-        others=tuple(others),
+        others=tuple(others.cells),
+        rows=tuple(others.rows),
         window=window,
     )
 
@@ -100,7 +93,7 @@ def publishing(contract: Contract, home: Home) -> Iterator[None]:
 def beside_of(contract: Contract, home: Home, *, but: str, window: Window) -> list[str]:
     """The names of the releases that one of this contract and window has to be made beside."""
     every = [*_live(contract, home, but=but), *_of_window(contract, window, home, but=but)]
-    others = [each.release for each in _of_others(contract, window, home, but=but)]
+    others = other_facts(contract, window, home, but=but).releases
     return list(dict.fromkeys([*(release.release for release, _ in every), *others]))
 
 
@@ -108,7 +101,7 @@ def keep(files: Mapping[str, Path], release: str, home: Home) -> None:
     """Puts what is to be remembered of a release where it stays, durably, before anybody is shown the release."""
     if not files:
         return
-    folder = _folder(release, home)
+    folder = remembered.folder_of(release, home)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, path in files.items():
@@ -129,7 +122,7 @@ def keep(files: Mapping[str, Path], release: str, home: Home) -> None:
 
 def forget(release: str, home: Home) -> None:
     """Removes what is remembered of a release that is deleted; safe to call twice."""
-    shutil.rmtree(_folder(release, home), ignore_errors=True)
+    shutil.rmtree(remembered.folder_of(release, home), ignore_errors=True)
 
 
 def forget_unpublished(home: Home) -> int:
@@ -156,19 +149,15 @@ def _live(contract: Contract, home: Home, *, but: str) -> list[tuple[Release, Ma
     table = _subjects(contract)
     if table is None:
         return []
-    ours, (_, files) = origins_of(contract, table), _keys(home)
+    ours, (_, files) = origins_of(contract, table), remembered.keys_of(home)
     live: list[tuple[Release, Mapping[str, str] | None]] = []
-    for release in sorted(
-        home.catalog.releases(all=True), key=lambda each: (each.published_at, each.release)
-    ):
-        if release.release == but or (release.withheld is not None and release.withheld.deleted):
-            continue
+    for release in sorted(remembered.live_but(but, home), key=lambda each: (each.published_at, each.release)):
         digests = _digests(release, home)
         if digests is None:
             other = _of_before(release, contract, home)
             if other is not None and origins_of(*other).meets(ours):
                 live.append((release, None))
-        elif digests and about_of(_folder(release.release, home), files).origins.meets(ours):
+        elif digests and about_of(remembered.folder_of(release.release, home), files).origins.meets(ours):
             live.append((release, digests))
     return live
 
@@ -182,14 +171,10 @@ def _of_window(
     """
     tables = {table.name for table in contract.tables if table.cells is not None}
     found: list[tuple[Release, Mapping[str, str] | None]] = []
-    for release in home.catalog.releases(all=True):
-        if release.contract_id != contract.id or release.release == but:
+    for release in remembered.live_but(but, home):
+        if release.contract_id != contract.id or not any(each.name in tables for each in release.tables):
             continue
-        if (release.withheld is not None and release.withheld.deleted) or not any(
-            table.name in tables for table in release.tables
-        ):
-            continue
-        facts = _staged(release, home)
+        facts = remembered.staged(release, home)
         if Window.from_json(facts.get("window", {})) != window:
             continue
         if "memory" not in facts:
@@ -202,93 +187,14 @@ def _of_window(
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Cells:
-    """A live table of cells: of which release and window, and where it's remembered under which digest."""
-
-    release: str
-    window: Window
-    path: Path
-    digest: str
-
-
-def _of_others(contract: Contract, window: Window, home: Home, *, but: str) -> list[_Cells]:
-    """The live cells that may hold the same facts as the contract's in a window, but its own of that window.
-
-    Raises PrivacyError for a release of before there were memories that does: nobody knows of which facts its cells are made.
-    """
-    tables = [table for table in contract.tables if table.cells is not None]
-    _, files = _keys(home)
-    found: list[_Cells] = []
-    for release in home.catalog.releases(all=True) if tables else ():
-        if release.release == but or (release.withheld is not None and release.withheld.deleted):
-            continue
-        facts = _staged(release, home)
-        theirs = Window.from_json(facts.get("window", {}))
-        if release.contract_id == contract.id and theirs == window:
-            continue
-        if "memory" not in facts and theirs.overlaps(window) and _may_hold(release, None, contract, home):
-            raise PrivacyError(
-                f"Release refused: {release.release} holds cells of the same facts, and was published before the hall kept account "
-                "of what cells are made of, so that nobody can say what the two tell together.",
-                remedy="Take a window that doesn't overlap; or suspend or terminate the contract and delete that release.",
-            )
-        for name, digest in facts.get("memory", {}).items():
-            if not name.startswith("cells-"):
-                continue
-            path = _folder(release.release, home) / name
-            table, made = told_of(path, files)
-            if (
-                any(same_facts(made, theirs, contract, each, window) for each in tables)
-                if made is not None
-                else theirs.overlaps(window) and _may_hold(release, table, contract, home)
-            ):
-                found.append(_Cells(release=release.release, window=theirs, path=path, digest=digest))
-    return found
-
-
-def _may_hold(release: Release, table: str | None, contract: Contract, home: Home) -> bool:
-    """Whether a release whose memory doesn't say holds cells of the contract's facts. table: the one that is asked about, None:
-    any. Raises PrivacyError where no contract says any more what its tables hold."""
-    other = _contract_of(release, contract, home)
-    ours = [facts_of(contract, each) for each in contract.tables if each.cells is not None]
-    return any(
-        facts_of(other, each).meets(mine)
-        for each in other.tables
-        if each.cells is not None and table in (None, each.name)
-        for mine in ours
-    )
-
-
 def _of_before(release: Release, contract: Contract, home: Home) -> tuple[Contract, Table] | None:
     """The contract and the subject table of a release without a memory; None where it shows no persons' rows.
 
     Raises PrivacyError where no contract says any more what its tables hold: they may be the same persons'.
     """
-    contract = _contract_of(release, contract, home)
+    contract = remembered.contract_of(release, contract, home)
     table = _subjects(contract)
     return (contract, table) if table and table.name in {each.name for each in release.tables} else None
-
-
-def _contract_of(release: Release, contract: Contract, home: Home) -> Contract:
-    """The contract that says what a release's tables hold. contract: the one of this run. Raises PrivacyError when none does."""
-    if release.contract_id != contract.id:
-        try:
-            contract = find_contract(release.contract_id, home.settings.contracts)
-        except SluiceError:
-            raise _unknown(release) from None
-    contract = through(contract, "release")
-    if not {each.name for each in release.tables} <= {each.name for each in contract.tables}:
-        raise _unknown(release)
-    return contract
-
-
-def _unknown(release: Release) -> PrivacyError:
-    return PrivacyError(
-        f"Release refused: {release.release} was published before the hall kept account of whom a release shows, and no "
-        f"contract {release.contract_id} says what its tables hold, so that nobody knows whether a further one would undo it.",
-        remedy="Put the contract as it was back in SLUICE_CONTRACTS; or suspend or terminate it and delete that release.",
-    )
 
 
 def _rebuilt(release: Release, contract: Contract, home: Home, names: bytes, *, source: TableFile) -> Memory:
@@ -314,36 +220,18 @@ def _rebuilt(release: Release, contract: Contract, home: Home, names: bytes, *, 
 
 
 def _shows_persons(contract: Contract) -> bool:
-    return _subjects(contract) is not None or any(table.cells is not None for table in contract.tables)
+    return any(table.kind in (TableKind.SUBJECTS, TableKind.FACTS) for table in contract.tables)
 
 
 def _subjects(contract: Contract) -> Table | None:
     return next((table for table in contract.tables if table.kind is TableKind.SUBJECTS), None)
 
 
-def _keys(home: Home) -> tuple[bytes, FileKey]:
-    """The hall's key for numbers of persons, and that of the files. Not a contract's: other contracts' releases are held
-    against these, also after its own key was destroyed."""
-    _, secret = home.keys.make_sealed("memory.json", "memory", "persons")
-    keys = ContractKeys("memory", secret)
-    return keys.derive("names", length=KEY_BYTES), FileKey(keys.derive("files"))
-
-
-def _folder(release: str, home: Home) -> Path:
-    return home.settings.memory / release
-
-
 def _digests(release: Release, home: Home) -> Mapping[str, str] | None:
     """What the log says of a release's memory: digests by file name, {} for one without rows of persons, None when it says
     nothing, as before there were memories."""
-    digests: Mapping[str, str] | None = _staged(release, home).get("memory")
+    digests: Mapping[str, str] | None = remembered.staged(release, home).get("memory")
     return digests if digests is None or ROWS in digests else {}
-
-
-def _staged(release: Release, home: Home) -> Mapping[str, Any]:
-    """What the log says of a release's staging; {} when it says nothing."""
-    staged = home.ledger.receipt_for(EventKind.RELEASE_STAGED, release.release, digest=release.digest)
-    return home.ledger.event(staged.index).facts if staged is not None else {}
 
 
 def _file(table: ReleaseTable) -> TableFile:

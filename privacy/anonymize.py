@@ -28,7 +28,9 @@ from privacy.facts.cells import CellCounts
 from privacy.facts.celltable import build_cell_table
 from privacy.facts.rowrisk import RowRisk
 from privacy.facts.rows import build_rows
-from privacy.history.memory import History
+from privacy.facts.rowsbeside import shown_of
+from privacy.history.memory import CELLS, SHOWN, History
+from privacy.history.shown import write_shown
 from privacy.report.documents import write_documents
 from privacy.report.level import reached
 from privacy.report.parts import Measures, Unicity
@@ -165,8 +167,14 @@ def _anonymize(
                 source_digest=validated.source_digest,
                 subjects=subjects,
                 tokens=tokens,
+                history=history,
                 progress=progress,
             )
+            if history is not None:
+                kept = out / MEMORY / f"{SHOWN}{number}.parquet"
+                memory[kept.name] = write_shown(
+                    shown_of(contract, table, schema(source)), kept, history.files
+                )
         elif table.kind is TableKind.FACTS:
             counts, digest = build_cell_table(
                 source,
@@ -176,12 +184,12 @@ def _anonymize(
                 segments=segments,
                 names=names,
                 history=history,
-                memory=out / MEMORY / f"cells-{number}.parquet",
+                memory=out / MEMORY / f"{CELLS}{number}.parquet",
                 progress=progress,
             )
             cells[table.name] = counts
             if digest is not None:
-                memory[f"cells-{number}.parquet"] = digest
+                memory[f"{CELLS}{number}.parquet"] = digest
         else:
             _reference(source, target, contract, table, keys, tokens, source_digest=validated.source_digest)
         files[table.name] = _described(table.name, target)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import duckdb
 import numpy as np
@@ -28,6 +27,7 @@ import pyarrow as pa
 
 from core.proof import Window
 from core.sql import quoted
+from privacy.facts.periods import since_1970
 from privacy.history.facts import Facts
 from privacy.measures.classes import only_row
 from privacy.subjects.names import Numbers, mixed, numbers
@@ -56,8 +56,8 @@ class Other:
         if self.time is None:
             return "true"
         at = f"epoch_us({quoted(self.time)})"
-        sides = [f"{at} >= {_micros(self.window.start)}"] if self.window.start else []
-        sides += [f"{at} < {_micros(self.window.end)}"] if self.window.end else []
+        sides = [f"{at} >= {since_1970(self.window.start)}"] if self.window.start else []
+        sides += [f"{at} < {since_1970(self.window.end)}"] if self.window.end else []
         return f"coalesce({' AND '.join(sides)}, false)" if sides else "true"
 
 
@@ -310,10 +310,3 @@ def _small_rests(counted: Counted, number: int, k: int) -> str:
         for measure in counted.partial
     )
     return f"SELECT b FROM ({_rests(counted, number)}) GROUP BY b HAVING count(DISTINCT number) < {int(k)}{values}"
-
-
-def _micros(at: datetime | None) -> int:
-    """Microseconds since 1970 in UTC."""
-    assert at is not None  # the caller has looked
-    whole = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds

@@ -12,18 +12,18 @@ from core.proof import Window
 from privacy.facts.beside import Other, Others
 from privacy.facts.cells import level_columns, measured_columns
 from privacy.history.facts import Made
-from privacy.history.links import facts_of
+from privacy.history.links import FactOrigins, facts_of
 from privacy.history.memory import History, OtherCells
 from privacy.subjects.names import Numbers
 
-_LET_GO = "suspend or terminate the contract of the earlier release, and delete it."
+LET_GO = "suspend or terminate the contract of the earlier release, and delete it."
 
 
 def made_of(contract: Contract, table: Table, types: Mapping[str, str]) -> Made:
     """Of what the table's cells are made. types: of its columns, by our names, as the engine calls them."""
     terms, plan = contract.privacy, table.cells
     assert terms is not None and plan is not None  # noqa: PT018 (it holds cells)
-    source = {column.name: column.physical_name or column.name for column in table.columns}
+    source = source_names(table)
 
     def columns(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
         return tuple((source[name], types[name]) for name in names)
@@ -39,14 +39,23 @@ def made_of(contract: Contract, table: Table, types: Mapping[str, str]) -> Made:
     )
 
 
-def same_facts(made: Made, window: Window, contract: Contract, table: Table, ours: Window) -> bool:
-    """Whether cells of a window may hold facts of the table in a window of ours. Windows by one column of time tell; a table
-    without one holds all facts whatever the window."""
-    if not made.origins.meets(facts_of(contract, table)):
+def same_facts(
+    origins: FactOrigins, time: str, window: Window, contract: Contract, table: Table, ours: Window
+) -> bool:
+    """Whether a table of facts from these origins may hold, in a window of its own, facts of ours in a window of ours.
+
+    time: the source's name of the column that it's cut by. Windows by one column of time tell; a table without one holds all
+    facts whatever the window.
+    """
+    if not origins.meets(facts_of(contract, table)):
         return False
-    source = {column.name: column.physical_name or column.name for column in table.columns}
-    time = source[table.time_column] if table.time_column is not None else ""
-    return not time or time != made.time or window.overlaps(ours)
+    cut_by = source_names(table)[table.time_column] if table.time_column is not None else ""
+    return not cut_by or cut_by != time or window.overlaps(ours)
+
+
+def source_names(table: Table) -> dict[str, str]:
+    """What the source calls each column, by our name."""
+    return {column.name: column.physical_name or column.name for column in table.columns}
 
 
 def others_of(
@@ -60,10 +69,10 @@ def others_of(
     terms = contract.privacy
     assert terms is not None  # the caller has looked
     every = [
-        _other(each, contract, table, types, history.window)
+        _other(each, made, contract, table, types, history.window)
         for each in history.others
-        if each.facts.made is None
-        or same_facts(each.facts.made, each.window, contract, table, history.window)
+        if (made := each.facts.made) is not None
+        and same_facts(made.origins, made.time, each.window, contract, table, history.window)
     ]
     if not every:
         return None
@@ -71,39 +80,40 @@ def others_of(
 
 
 def _other(
-    each: OtherCells, contract: Contract, table: Table, types: Mapping[str, str], window: Window
+    each: OtherCells, made: Made, contract: Contract, table: Table, types: Mapping[str, str], window: Window
 ) -> Other:
-    made = each.facts.made
-    if made is None:
-        raise _apart(
-            each, table, "of before the hall kept account of what cells are made of", f"Let it end: {_LET_GO}"
-        )
     assert contract.privacy is not None  # it has cells
-    ours = {column.physical_name or column.name: column.name for column in table.columns}
+    ours = {theirs: name for name, theirs in source_names(table).items()}
     if ours.get(made.unit) != contract.privacy.unit:
-        raise _apart(
-            each, table, "they count other persons", f"Name the same column as the unit; or {_LET_GO}"
+        raise apart(
+            each.release,
+            "cells",
+            table,
+            "they count other persons",
+            f"Name the same column as the unit; or {LET_GO}",
         )
     time = "" if made.time == "" or _within(window, each.window, made, table, ours) else made.time
     wanted = [*made.apart, *made.adds]
     missing = [name for name, _ in wanted if name not in ours] + ([time] if time and time not in ours else [])
     if missing:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(missing))
-        raise _apart(
-            each,
+        raise apart(
+            each.release,
+            "cells",
             table,
             f"`{table.name}` doesn't have {names} of the source",
             f"Declare {names} as columns that don't go out (sluiceTransform: drop), or take a window that doesn't overlap; or "
-            f"{_LET_GO}",
+            f"{LET_GO}",
         )
     other = [name for name, kind in wanted if types[ours[name]] != kind]
     if other:
         names = ", ".join(f"`{ours[name]}`" for name in dict.fromkeys(other))
-        raise _apart(
-            each,
+        raise apart(
+            each.release,
+            "cells",
             table,
             f"{names} had another type there",
-            f"Declare the same type in both contracts; or {_LET_GO}",
+            f"Declare the same type in both contracts; or {LET_GO}",
         )
     return Other(
         apart=tuple(ours[name] for name, _ in made.apart),
@@ -126,9 +136,10 @@ def _within(window: Window, theirs: Window, made: Made, table: Table, ours: Mapp
     return begins and (theirs.end is None or (window.end is not None and window.end <= theirs.end))
 
 
-def _apart(each: OtherCells, table: Table, why: str, remedy: str) -> PrivacyError:
+def apart(release: str, what: str, table: Table, why: str, remedy: str) -> PrivacyError:
+    """The refusal where a release holds `what` of the same facts, and nobody can say what the two tell together."""
     return PrivacyError(
-        f"Release refused: {each.release} holds cells of the facts of `{table.name}`, and the two can't be held against each "
+        f"Release refused: {release} holds {what} of the facts of `{table.name}`, and the two can't be held against each "
         f"other: {why}.",
         remedy=remedy,
     )

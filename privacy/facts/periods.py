@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +39,22 @@ def numbered(times: pa.Array, period: str) -> npt.NDArray[np.int64]:
     if pa.types.is_date(times.type):
         days = times.cast(pa.date32()).cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
         return _NUMBERS[period](days.astype(np.int64))
+    return _NUMBERS[period](micros(times) // _DAY_US)
+
+
+def micros(times: pa.Array) -> npt.NDArray[np.int64]:
+    """(rows,) microseconds since 1970 in UTC; what stands for NULL means nothing. times: as for `numbered`."""
+    if pa.types.is_date(times.type):
+        return numbered(times, "day") * _DAY_US
     moments = times.cast(pa.timestamp("us", times.type.tz), safe=False).cast(pa.int64())
-    return _NUMBERS[period](moments.fill_null(0).to_numpy(zero_copy_only=False) // _DAY_US)
+    made: npt.NDArray[np.int64] = moments.fill_null(0).to_numpy(zero_copy_only=False)
+    return made
+
+
+def since_1970(at: datetime) -> int:
+    """A moment in microseconds since 1970 in UTC."""
+    whole = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
 
 
 def labels(numbers: npt.NDArray[np.int64], period: str) -> list[str]:

@@ -10,6 +10,17 @@ from privacy.facts.unicity import Share, Unicity
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowsBeside:
+    """What a reader of `live` other tables of the same facts and of this one singles out by so many known rows; points and limit
+    are those of the contract that bears it least."""
+
+    live: int
+    points: int
+    limit: float
+    reached: Share
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowRisk:
     """What rows of facts give away, measured on the written file.
 
@@ -18,6 +29,7 @@ class RowRisk:
     the same as published, and for who knows one column only.
     in_classes: whether candidates were told apart by their class in the subject table. points, limit: the contract's;
     reached: the share of the strongest attacker. relinked: None where pseudonyms last, or nobody is in two periods.
+    beside: None where no other table holds the same facts.
     """
 
     table: str
@@ -33,3 +45,4 @@ class RowRisk:
     limit: float
     reached: Share
     relinked: Relinked | None
+    beside: RowsBeside | None = None

@@ -32,12 +32,15 @@ from core.proof import TableFile
 from privacy.facts.attackers import Attackers, Found, Seen, classes_of, seen
 from privacy.facts.capped import KEY_BYTES, capped
 from privacy.facts.coded import ranked, together
+from privacy.facts.others import LET_GO
 from privacy.facts.pseudonyms import Named, named
 from privacy.facts.relink import Relinked, relinked
-from privacy.facts.rowrisk import RowRisk
+from privacy.facts.rowrisk import RowRisk, RowsBeside
+from privacy.facts.rowsbeside import beside_of, measured_beside
 from privacy.facts.source import Facts, read_facts
 from privacy.facts.treated import treated
 from privacy.facts.unicity import unicity
+from privacy.history.memory import History
 from privacy.subjects.attach import Column as Given
 from privacy.subjects.attach import attach, by_row
 from privacy.subjects.columns import pseudonym_key
@@ -57,18 +60,21 @@ def build_rows(
     source_digest: str,
     subjects: Path | None = None,
     tokens: Tokens | None = None,
+    history: History | None = None,
     progress: Progress = silent,
 ) -> RowRisk:
     """Writes the facts of `table` as rows under pseudonyms, and measures what they give away.
 
     file: the validated rows, of the source that `source_digest` names. contract: as the release door sees it. target: a
     Parquet file that isn't there yet; the caller removes it when this raises. subjects: the contract's subject table as
-    written. tokens: what makes tokens, for each column that goes out as such.
+    written. tokens: what makes tokens, for each column that goes out as such. history: what the hall remembers of other rows of
+    the same facts.
     Raises PrivacyError when rows name nobody or no period, when there are too few units, and when more of them are singled
     out than the contract lets be.
     """
     terms, plan = _asked(contract, table)
-    facts = read_facts(file, table, terms.unit, plan, progress=progress)
+    beside = beside_of(history, contract, table, schema(file))
+    facts = read_facts(file, table, terms.unit, plan, more=beside.read, progress=progress)
     smallest = _enough(facts, contract, table, terms, plan)
     stays = np.ones(facts.rows, np.bool_)
     if plan.max_rows is not None:
@@ -88,11 +94,20 @@ def build_rows(
     _hold(written, facts, contract, table, plan)
     classes = _classes(written, contract, terms, plan, subjects)
     secret = keys.derive("unicity", table.name)
-    attackers = Attackers(written, group=written.period if classes is None else classes, key=secret)
+    group = written.period if classes is None else classes
+    attackers = Attackers(written, group=group, key=secret)
     after = attackers.measured(progress=progress)
     _, reached = after.strongest(plan.points)
     if reached.high > plan.max_unicity:
         raise _too_telling(contract, table, terms, plan, attackers, after)
+    came = schema(file)
+    read = {
+        name: (values.cast(came.field(name).type), codes[order.rows])
+        for name, (values, codes) in facts.more.items()
+    }
+    joined = measured_beside(beside, written, table, plan, read, group=group, key=secret, progress=progress)
+    if joined is not None and joined.reached.high > joined.limit:
+        raise _too_telling_together(contract, table, terms, joined)
     raw = together([np.zeros(facts.rows, np.int8), *(ranked(facts.columns[name]) for name in shown)])
     return RowRisk(
         table=table.name,
@@ -108,6 +123,7 @@ def build_rows(
         limit=plan.max_unicity,
         reached=reached,
         relinked=_relinked(written, plan, keys.derive("relink", table.name)),
+        beside=joined,
     )
 
 
@@ -253,6 +269,23 @@ def _relinked(written: Seen, plan: RowPlan, key: bytes) -> Relinked | None:
         owner_of_trace=written.owner,
         period_of_trace=written.period,
         key=key,
+    )
+
+
+def _too_telling_together(
+    contract: Contract, table: Table, terms: PrivacyTerms, found: RowsBeside
+) -> PrivacyError:
+    """The refusal where it's the other contracts' columns, or their pseudonyms, that single out too many."""
+    return PrivacyError(
+        f"Release refused: read beside {found.live} live tables of rows of the same facts, {found.points} known rows of "
+        f"`{table.name}` single out {found.reached.share:.1%} of `{terms.unit}` (95 %: up to {found.reached.high:.1%}); the "
+        f"strictest of their contracts and {contract.id} {contract.version} allows {found.limit:.1%}.",
+        remedy="Show the columns that the earlier contract shows, as coarse as there, and let the pseudonym change as there; "
+        f"or {LET_GO}",
+        table=table.name,
+        share=found.reached.share,
+        high=found.reached.high,
+        limit=found.limit,
     )
 
 

@@ -24,13 +24,14 @@ from privacy.subjects.units import Units
 class Facts:
     """owner_of_row: (rows,) whose each row is, codes from 0 to `owners` - 1. period_of_row: (rows,) places in `periods`,
     the first days of the periods in order; one nameless period where pseudonyms last. columns: those that go out, and
-    the unit's, by name."""
+    the unit's, by name; more: those that were asked for besides."""
 
     owner_of_row: npt.NDArray[np.int32]
     owners: int
     period_of_row: npt.NDArray[np.int32]
     periods: Sequence[str]
     columns: Mapping[str, Coded]
+    more: Mapping[str, Coded]
 
     @property
     def rows(self) -> int:
@@ -49,23 +50,25 @@ class Facts:
 
 
 def read_facts(
-    file: TableFile, table: Table, unit: str, plan: RowPlan, *, progress: Progress = silent
+    file: TableFile,
+    table: Table,
+    unit: str,
+    plan: RowPlan,
+    *,
+    more: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> Facts:
-    """The rows that count, in one pass. Raises PrivacyError when a row names nobody, or no period where one is asked for."""
+    """The rows that count, in one pass. more: columns to be read besides. Raises PrivacyError when a row names nobody, or no period where one is asked for."""
     wanted = {column.name for column in table.columns if column.transform is not Transform.DROP} | {unit}
     out = [column.name for column in table.columns if column.name in wanted]
-    read = [*out, *({plan.period_column} - {None, *out})]
+    read = [name for name in dict.fromkeys([*out, plan.period_column, *more]) if name]
     came = schema(file)
-    texts = [
-        name for name in read if name is not None and str(came.field(name).type) in ("string", "large_string")
-    ]
-    encoders = {name: Encoder() for name in out}
+    texts = [name for name in read if str(came.field(name).type) in ("string", "large_string")]
+    encoders = {name: Encoder() for name in dict.fromkeys([*out, *more])}
     units = Units(table=table.name, unit=unit)
     numbers: list[npt.NDArray[np.int64]] = []
     rows = timeless = 0
-    for batch in batches(
-        file, [name for name in read if name], encoded=[name for name in texts if name != unit]
-    ):
+    for batch in batches(file, read, encoded=[name for name in texts if name != unit]):
         progress(f"read {table.name}", rows / max(1, file.rows))
         rows += batch.num_rows
         units.add(batch.column(unit))
@@ -86,10 +89,12 @@ def read_facts(
     periods, period_of_row = np.zeros(1, np.int64), np.zeros(rows, np.int64)
     if numbers:
         periods, period_of_row = np.unique(np.concatenate(numbers), return_inverse=True)
+    coded = {name: encoder.finish() for name, encoder in encoders.items()}
     return Facts(
         owner_of_row=np.arange(rows, dtype=np.int32) if owners.of_row is None else owners.of_row,
         owners=owners.count,
         period_of_row=period_of_row.astype(np.int32),
         periods=labels(periods, plan.period) if plan.period is not None else [""],
-        columns={name: encoder.finish() for name, encoder in encoders.items()},
+        columns={name: coded[name] for name in out},
+        more={name: coded[name] for name in more},
     )

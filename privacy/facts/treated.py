@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from contracts.model import Column
@@ -38,25 +41,32 @@ def treated(column: Column, coded: Coded, unit: Named, *, shift_key: bytes, toke
         whole = _rows(coded, 0, len(codes))
         encoder.add(shift_days(whole, unit.of_row, unit.names, key=shift_key, days=told.days))
         return encoder.finish()
-    encoder.add(_by_value(column, values, told, tokens))
-    names, places = encoder.finish()
-    return names, recoded(codes, places.astype(np.int64), missing=-1)
-
-
-def _by_value(column: Column, values: pa.Array, told: Treatment, tokens: Tokens) -> pa.Array:
-    """What a transform that looks at nothing but the value makes of the distinct ones."""
-    if column.transform is Transform.ROUND and told.step is not None:
-        return rounded(values, told.step)
-    if column.transform is Transform.CLAMP:
-        return clamped(values, told.low, told.high)
-    if column.transform is Transform.REDACT:
-        return redacted(values)
     if column.transform is Transform.TOKEN and column.name in tokens:
-        return tokens[column.name](values)
+        return _coded(tokens[column.name](values), codes)
+    return by_value(column.name, column.transform, told, coded)
+
+
+def by_value(name: str, transform: Transform, told: Treatment, coded: Coded) -> Coded:
+    """The column `name` after a transform that looks at nothing but the value. told: its parameters."""
+    values, codes = coded
+    if transform is Transform.ROUND and told.step is not None:
+        return _coded(rounded(values, told.step), codes)
+    if transform is Transform.CLAMP:
+        return _coded(clamped(values, told.low, told.high), codes)
+    if transform is Transform.REDACT:
+        return _coded(redacted(values), codes)
     raise InternalError(
-        f"`{column.name}` lacks what its transform `{column.transform.value}` needs.",
+        f"`{name}` lacks what its transform `{transform.value}` needs.",
         remedy="Report this: it's a defect.",
     )
+
+
+def _coded(made: pa.Array, codes: npt.NDArray[Any]) -> Coded:
+    """What was made of the distinct values, some of which may be one now."""
+    encoder = Encoder()
+    encoder.add(made)
+    names, places = encoder.finish()
+    return names, recoded(codes, places.astype(np.int64), missing=-1)
 
 
 def _rows(coded: Coded, start: int, end: int) -> pa.Array:

@@ -174,12 +174,11 @@ def write_facts(pieces: Iterable[Facts], table: str, plan: str, made: Made, path
     return file_digest(path)
 
 
-def told_of(path: Path, key: FileKey) -> tuple[str, Made | None]:
-    """The table whose cells are remembered in `path`, and of what they are made; None where it doesn't say. Raises IntegrityError
-    when it can't be read."""
+def told_of(path: Path, key: FileKey) -> Made | None:
+    """Of what the cells are made that are remembered in `path`; None where it doesn't say. Raises IntegrityError when it can't be
+    read."""
     try:
-        said = _about(path, key)
-        return str(said["table"]), _made(said)
+        return _made(_about(path, key))
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(path) from None
 

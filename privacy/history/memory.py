@@ -27,9 +27,11 @@ from core.parquet import read, schema, writer
 from core.proof import TableFile, Window
 from privacy.history.facts import Facts
 from privacy.history.links import Origins
+from privacy.history.shown import Shown
 from privacy.subjects.names import Numbers
 
 ROWS, CLASSES = "rows.parquet", "classes.parquet"
+CELLS, SHOWN = "cells-", "shown-"  # how the names of what is remembered of tables of facts begin
 _ABOUT = b"sluice.memory"
 _VERSION = 2
 _IN_ORDER = 1  # the version whose rows stood in the order of the file
@@ -87,16 +89,26 @@ class OtherCells:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherRows:
+    """A live table of rows of facts, likewise."""
+
+    release: str
+    window: Window
+    shown: Shown
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
     """All live releases that tell of the same persons, the oldest first. names: the key of the hall's numbers for persons
     and values, 16 bytes. files: what memories are encrypted under. cells: what is remembered of the contract's own cells of the
-    same window; others: of other cells of the same facts. window: the one that is made."""
+    same window; others, rows: of other cells and rows of the same facts. window: the one that is made."""
 
     names: bytes
     files: FileKey
     live: Sequence[Earlier] = ()
     cells: Sequence[Facts] = ()
     others: Sequence[OtherCells] = ()
+    rows: Sequence[OtherRows] = ()
     window: Window = field(default_factory=Window)
 
     def latest(self, about_contract: str, table: str, plan: str) -> Earlier | None:

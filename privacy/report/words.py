@@ -234,6 +234,11 @@ WORDS: Mapping[str, Text] = {
     "beside.cells.persons": Text("本表涉及的人", "Persons behind these"),
     "beside.cells.smallest": Text("任何部分最少的人数", "Fewest behind any part"),
     "beside.cells.exposed": Text("暴露的人", "Exposed"),
+    "beside.rows.says": Text(
+        "其他有效发布也按行公开同一些事实。下表说明把它们并排阅读、知道所有公开列的人能锁定多少人。",
+        "Other live releases show the same facts as rows. This is what somebody singles out who lays them side by side and knows the columns of all.",
+    ),
+    "beside.rows.live": Text("其他按行公开的表", "Other tables of rows"),
     # Level.
     "levels": Text("去标识化等级的含义", "What the level means"),
     "level.1": Text("1 级：数据能直接识别个人。", "Level 1: the data names persons."),

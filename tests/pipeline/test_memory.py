@@ -15,8 +15,9 @@ from core.errors import IntegrityError, PrivacyError
 from core.proof import Window
 from core.settings import Settings
 from pipeline import memory as module
-from pipeline import route
+from pipeline import remembered, route
 from pipeline.home import Home
+from pipeline.otherfacts import OtherFacts
 from tests.shop import open_shop, raw_member
 
 
@@ -107,7 +108,7 @@ def test_what_was_made_before_another_release_came_is_made_again(
 
     route.run("small-shop", home=home)
     monkeypatch.setattr(module, "_live", nobody_yet)
-    monkeypatch.setattr(module, "_of_others", lambda *_, **__: [])
+    monkeypatch.setattr(module, "other_facts", lambda *_, **__: OtherFacts())
     said: list[str] = []
     route.run("other-shop", home=home, progress=lambda step, *_: said.append(step))
     assert said.index("stage") < len(said) - 1 - said[::-1].index("anonymize members")
@@ -153,9 +154,9 @@ def test_cells_of_before_there_were_memories_are_not_published_again(
     home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     route.run("small-shop", home=home)
-    real = module._staged
+    real = remembered.staged
     monkeypatch.setattr(
-        module, "_staged", lambda *given: {k: v for k, v in real(*given).items() if k != "memory"}
+        remembered, "staged", lambda *given: {k: v for k, v in real(*given).items() if k != "memory"}
     )
     rewrite(shop, more=1)
     with pytest.raises(PrivacyError, match="before the hall kept account of whose facts"):

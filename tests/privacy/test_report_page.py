@@ -267,6 +267,14 @@ def test_what_other_tables_of_cells_add_is_told_where_there_are_any(made: dict[s
     assert "orders21,40050" in "".join(english.itertext())
 
 
+def test_what_other_tables_of_rows_add_is_told_where_there_are_any(made: dict[str, Any]) -> None:
+    together = {"live": 1, "points": 3, "limit": 0.25, "reached": {"share": 0.2, "low": 0.1, "high": 0.22}}
+    value = {**made, "facts": {"trips": {"beside": together}, "clicks": {"beside": None}}}
+    chinese, english = tree(page(value)).findall(".//main")
+    assert "trips1320.0%≤ 25.0%" in "".join(english.itertext())
+    assert "把它们并排阅读" in "".join(chinese.itertext())
+
+
 def test_each_picture_is_drawn_once_and_no_name_reaches_who_draws(
     made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Two contracts over one table of orders, each with cells of its own: over whole runs, and read side by side."""
+"""Two contracts over one table of orders, each with cells, or rows, of its own: over whole runs, and read side by side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import json
 import re
 from collections import defaultdict
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ import pytest
 from core.errors import PrivacyError
 from core.proof import Window
 from core.settings import Settings
-from pipeline import memory as module
-from pipeline import route
+from pipeline import otherfacts, remembered, route
 from pipeline.home import Home
 from privacy.report.report import DISCLOSURE
 from tests.shop import open_shop
@@ -148,10 +146,8 @@ def test_a_memory_that_does_not_say_what_its_cells_are_of_stops_the_next(
 ) -> None:
     by_day(shop)
     route.run("small-shop", home=home)
-    told, read = module.told_of, module.read_facts
-    monkeypatch.setattr(module, "told_of", lambda *given: (told(*given)[0], None))
-    monkeypatch.setattr(module, "read_facts", lambda *given: replace(read(*given), made=None))
-    with pytest.raises(PrivacyError, match="before the hall kept account of what cells are made of"):
+    monkeypatch.setattr(otherfacts, "told_of", lambda *_: None)
+    with pytest.raises(PrivacyError, match="before the hall kept account of what they are made of"):
         route.run("other-shop", home=home)
 
 
@@ -160,21 +156,86 @@ def test_cells_of_before_there_were_memories_stop_the_next(
 ) -> None:
     by_day(shop)
     route.run("small-shop", home=home)
-    real = module._staged
+    real = remembered.staged
     monkeypatch.setattr(
-        module, "_staged", lambda *given: {k: v for k, v in real(*given).items() if k != "memory"}
+        remembered, "staged", lambda *given: {k: v for k, v in real(*given).items() if k != "memory"}
     )
-    with pytest.raises(PrivacyError, match="before the hall kept account of what cells are made of"):
+    with pytest.raises(PrivacyError, match="before the hall kept account of what they are made of"):
         route.run("other-shop", home=home)
     shop.unlink()
     with pytest.raises(PrivacyError, match="no contract small-shop says what its tables hold"):
         route.run("other-shop", home=home)
 
 
+def as_rows(shop: Path, name: str, *, drops: str, limit: float) -> None:
+    """A firm's contract over the same orders, row by row, without one of the columns."""
+    text = shop.read_text(encoding="utf-8")
+    start, end = (
+        text.index("      - property: sluiceCells\n"),
+        text.index("    properties:\n      - {name: member"),
+    )
+    rows = (
+        f"      - {{property: sluiceRows, value: {{pseudonym: lasting, points: 1, maxUnicity: {limit}}}}}\n"
+    )
+    text = text[:start] + rows + text[end:]
+    text = text.replace("id: small-shop", f"id: {name}").replace("small-firm", f"{name}-firm")
+    member = "- {name: member, logicalType: string, required: true, customProperties: [{property: sluiceRole"
+    assert member in text
+    pseudonym = member.replace(
+        "{property: sluiceRole", "{property: sluiceTransform, value: pseudonym}, {property: sluiceRole"
+    )
+    text = text.replace(member, pseudonym)
+    lines = text.splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if f"name: {drops}," in line or f"name: {drops}\n" in line)
+    while "{property: sluiceRole, value: attribute}" not in lines[at]:
+        at += 1
+    lines[at] = lines[at].replace(
+        "{property: sluiceRole", "{property: sluiceTransform, value: drop}, {property: sluiceRole"
+    )
+    shop.with_name(f"{name}.odcs.yaml").write_text("".join(lines), encoding="utf-8")
+
+
+def test_rows_of_two_contracts_are_measured_as_one_who_has_both_reads_them(home: Home, shop: Path) -> None:
+    as_rows(shop, "days", drops="pieces", limit=0.9)
+    as_rows(shop, "pieces", drops="day", limit=0.9)
+    as_rows(shop, "careful", drops="day", limit=0.01)
+    first = route.run("days", home=home).release
+    assert set(remembered.staged(first, home)["memory"]) == {"shown-0.parquet"}
+    alone, found = (_rows(home, name)["orders"] for name in ("days", "pieces"))
+    assert alone["beside"] is None
+    assert found["beside"]["live"] == 1
+    assert found["beside"]["reached"]["share"] > found["reached"]["share"]
+    with pytest.raises(PrivacyError, match=r"beside 2 live tables of rows of the same facts.* allows 1\.0%"):
+        route.run("careful", home=home)
+
+
+def test_rows_of_before_there_were_memories_stop_the_next(
+    home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_rows(shop, "days", drops="pieces", limit=0.9)
+    as_rows(shop, "pieces", drops="day", limit=0.9)
+    route.run("days", home=home)
+    real = remembered.staged
+    monkeypatch.setattr(remembered, "staged", lambda *given: {**real(*given), "memory": {}})
+    with pytest.raises(PrivacyError, match="holds rows of the same facts, and was published before"):
+        route.run("pieces", home=home)
+    shop.with_name("days.odcs.yaml").unlink()
+    with pytest.raises(PrivacyError, match="no contract days says what its tables hold"):
+        route.run("pieces", home=home)
+
+
 def _orders(shop: Path) -> list[dict[str, str]]:
     """The orders that pass the contract's checks."""
     with (shop.parent / "data" / "orders.csv").open(encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if int(row["pieces"]) >= 1]
+
+
+def _rows(home: Home, contract: str) -> dict[str, Any]:
+    """Runs a contract; what its disclosure report says of its tables of rows."""
+    release = route.run(contract, home=home).release
+    report = json.loads(home.catalog.documents(release.release)[DISCLOSURE].read_text(encoding="utf-8"))
+    found: dict[str, Any] = report["facts"]
+    return found
 
 
 def _alone(home: Home, shop: Path) -> list[dict[str, Any]]:
