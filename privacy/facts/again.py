@@ -65,6 +65,7 @@ def remembered(pairs: Pairs, persons: Numbers, table: str, plan: str, key: bytes
             persons=persons[batch.column("person").to_numpy(zero_copy_only=False)],
             levels=levels[at],
             segments=segments[at],
+            valued=batch.column("valued").to_numpy(zero_copy_only=False),
             said=here["said"],
             cells=here["cells"],
         )

@@ -1,16 +1,16 @@
 """Cells made beside those of other releases of the same facts: within what these leave open, and measured together with them.
 
-Who reads two tables of cells adds and subtracts the cells of both. Each fact lies, or doesn't, in one cell of either, and whatever
-adding and subtracting can give is made of pieces: the facts that lie in the same cells, and in no other ones. So behind each
-piece there must be k persons or nobody, with three kinds of it:
+Who reads two tables of cells adds and subtracts the cells of both. Each fact lies, or doesn't, in one cell of either; facts that lie
+in the same cells, and in no other ones, are a piece. Where behind each piece there are k persons, nothing can be had of fewer. But
+most pieces can't be had at all: goods by week for the one and shops by week for the other leave a piece for each good in each shop,
+and none of them follows from the sums. So what is asked is what can be derived (`privacy.facts.derived`), of three kinds of facts:
 
-- what lies in a cell of ours and in one of theirs (`seen`);
-- what lies in a cell of ours and in none of theirs: it came since, or they left it out;
-- what lies in a cell of theirs and in none of ours: it's gone since, or we leave it out (`gone`).
+- those in a cell of ours and in one of theirs (`seen`);
+- those in a cell of ours and in none of theirs: they came since, or the others left them out;
+- those in a cell of theirs and in none of ours: they're gone since (`gone`), or we leave them out.
 
-A piece that has all persons of a cell tells nothing that this cell doesn't, and may be as small. Facts that both have and that
-somebody corrected in between are a piece of unknown persons: where not enough others are gone from their cell for sure, we leave
-them out (`unsure`).
+What has all persons of a cell tells nothing that this cell doesn't, and may be as small. Facts that both have and that somebody
+corrected in between are of unknown persons: where not enough others are gone from their cell for sure, we leave them out (`unsure`).
 
 What was published is known by the numbers of atoms' values and persons alone (`privacy.history.facts`). With two or more
 others, facts of this release are told apart by all of them together, and what is gone by each alone.
@@ -23,13 +23,14 @@ from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.proof import Window
 from core.sql import quoted
+from privacy.facts.derived import doubtful
 from privacy.facts.periods import since_1970
 from privacy.history.facts import Facts
-from privacy.measures.classes import only_row
 from privacy.subjects.names import Numbers, mixed, numbers
 
 
@@ -74,13 +75,12 @@ class Others:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """What a reader of all live cells of the same facts can tell. live: tables of others; persons: behind our cells; exposed: in
-    pieces of too few; smallest: the fewest persons of a piece; k: how many are asked for, the most of all contracts."""
+    """What a reader of all live cells of the same facts can tell. live: tables of others; persons: behind our cells; exposed: of whom
+    something might be told as of fewer than k; k: how many are asked for, the most of all contracts."""
 
     live: int
     persons: int
     exposed: int
-    smallest: int
     k: int
 
     @property
@@ -92,9 +92,11 @@ class Together:
 @dataclass(frozen=True, kw_only=True)
 class Counted:
     """What pairs are judged by: their distinct persons, then those of them with a value of each measure that some facts have
-    none of. partial: the numbers of these measures; a relation of pairs has `person`, and h0, ... of them."""
+    none of. partial: the numbers of these measures; a relation of pairs has `person`, and h0, ... of them. measured: the column
+    of each measure that adds one up, by its number."""
 
     partial: tuple[int, ...] = ()
+    measured: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> tuple[str, ...]:
@@ -118,6 +120,7 @@ class Counted:
 def mark(
     con: duckdb.DuckDBPyConnection,
     others: Others,
+    counted: Counted,
     *,
     facts: str,
     levels: Mapping[str, str],
@@ -134,13 +137,13 @@ def mark(
     level's times this, plus its segment's.
 
     Leaves `seen`, the pairs with `before`, a number for the cells that they lie in elsewhere; `befores` (before, b0, ..., least
-    persons of a piece); `gone0`, ... (cell, number): whose facts are behind a cell of theirs and not among ours; and
+    persons of a piece); `gone0`, ... (cell, number, h0, ...): whose facts are behind a cell of theirs and not among ours; and
     `unsure` (atom): those that hold corrected facts, with all that have to be in one cell with them.
     """
     con.register("who_is", pa.table({"number": others.persons, "person": np.arange(len(others.persons))}))
     con.execute("CREATE TEMP TABLE who AS SELECT CAST(person AS INTEGER) AS person, number FROM who_is")
     for number, other in enumerate(others.every):
-        _find(con, number, other, others.names, levels=levels, segments=segments)
+        _find(con, number, other, others.names, counted, levels=levels, segments=segments)
         _find_changes(con, number, other, facts=facts, added=added, k=max(k, other.k))
     places = range(len(others.every))
     shown = ", ".join(f"coalesce(f{i}.cell, -1) AS b{i}" for i in places)
@@ -169,12 +172,13 @@ def _find(
     number: int,
     other: Other,
     names: bytes,
+    counted: Counted,
     *,
     levels: Mapping[str, str],
     segments: int,
 ) -> None:
     """Leaves `theirs` (id, level, number, cell, atom), what is remembered; `found` (atom, person, id, cell, theirs), which of
-    it stands behind which pair of ours; `gone`; and `sizes` (cell, n): how many persons each of their cells has."""
+    it stands behind which pair of ours; `gone` (cell, number, h0, ...); and `sizes` (cell, n): how many persons each of their cells has."""
     cells = other.facts.cell_of_pair
     remembered = {
         "id": np.arange(len(cells)),
@@ -182,6 +186,7 @@ def _find(
         "number": other.facts.persons,
         "cell": cells,
         "atom": other.facts.atoms,
+        "valued": other.facts.valued,
     }
     con.register(f"remembered{number}", pa.table(remembered))
     con.execute(f"CREATE TEMP TABLE theirs{number} AS FROM remembered{number}")
@@ -199,9 +204,15 @@ def _find(
         f"JOIN numbered{number} l ON l.level = p.atom // {segments} JOIN who w USING (person) "
         f"JOIN theirs{number} t ON t.level = l.number AND t.number = w.number"
     )
+    flags = [
+        f", bit_or(valued) & {1 << other.adds.index(column)} <> 0 AS h{measure}"
+        if column in other.adds
+        else f", false AS h{measure}"
+        for measure, column in counted.measured.items()
+    ]
     con.execute(
-        f"CREATE TEMP TABLE gone{number} AS SELECT DISTINCT cell, number FROM theirs{number} "
-        f"ANTI JOIN found{number} USING (id) WHERE cell >= 0"
+        f"CREATE TEMP TABLE gone{number} AS SELECT cell, number{''.join(flags)} FROM theirs{number} "
+        f"ANTI JOIN found{number} USING (id) WHERE cell >= 0 GROUP BY cell, number"
     )
     con.execute(
         f"CREATE TEMP TABLE sizes{number} AS SELECT cell, count(DISTINCT number) AS n FROM theirs{number} "
@@ -251,35 +262,70 @@ def spoiled(con: duckdb.DuckDBPyConnection, others: Others, counted: Counted) ->
     return sorted(cells)
 
 
-def together(con: duckdb.DuckDBPyConnection, others: Others, counted: Counted, *, k: int) -> Together:
-    """What our cells, as they are in `placed`, tell together with all others'. k: our fewest persons."""
-    con.execute(
-        f"CREATE TEMP TABLE whole AS SELECT cell, {counted.listed} FROM pairs JOIN placed USING (atom) GROUP BY cell"
-    )
-    small = _small_pieces(counted, "placed", "whole")
-    exposed = [
-        f"SELECT number FROM seen JOIN placed USING (atom) SEMI JOIN ({small}) USING (cell, before) JOIN who USING (person)",
-        "SELECT number FROM pairs SEMI JOIN unsure USING (atom) SEMI JOIN placed USING (atom) JOIN who USING (person)",
-    ]
-    sizes = ["SELECT count(DISTINCT person) AS n FROM seen JOIN placed USING (atom) GROUP BY cell, before"]
-    for number, other in enumerate(others.every):
-        rests = f"({_rests(counted, number)})"
-        exposed.append(f"SELECT number FROM {rests} WHERE b IN ({_small_rests(counted, number, other.k)})")
-        sizes.append(f"SELECT count(DISTINCT number) FROM {rests} GROUP BY b")
-    persons, few, smallest = only_row(
-        con,
-        "SELECT (SELECT count(DISTINCT person) FROM pairs SEMI JOIN placed USING (atom)), "
-        f"(SELECT count(DISTINCT number) FROM ({' UNION ALL '.join(exposed)})), "
-        f"(SELECT coalesce(min(n), 0) FROM ({' UNION ALL '.join(sizes)}))",
-    )
-    con.execute("DROP TABLE whole")
-    return Together(
+def together(
+    con: duckdb.DuckDBPyConnection, others: Others, counted: Counted, *, k: int
+) -> tuple[Together, list[int]]:
+    """What our cells, as they are in `placed`, tell together with all others', and which of ours stand in the way of its being
+    less. k: our fewest persons."""
+    ks = [*(other.k for other in others.every), k]
+    places = range(len(others.every))
+    shown = ", ".join(f"b{i}" for i in places)
+    ours = ", ".join(f"h{m}" if m in counted.partial else f"true AS h{m}" for m in counted.measured)
+    flags = "".join(f", h{m}" for m in counted.measured)
+    gone = []
+    for i in places:
+        theirs = ", ".join("cell" if i == j else "-1" for j in places)
+        gone.append(f"SELECT number, {theirs}, -1{flags} FROM gone{i}")
+    rows = con.sql(
+        f"SELECT DISTINCT * FROM (SELECT number, {shown}, coalesce(cell, -1) AS cell{', ' * bool(ours)}{ours} FROM seen "
+        f"JOIN who USING (person) LEFT JOIN placed USING (atom) UNION ALL {' UNION ALL '.join(gone)}) "
+        f"WHERE {' OR '.join(f'b{i} >= 0' for i in places)} OR cell >= 0"
+    ).fetchnumpy()
+    cells = np.column_stack([rows[f"b{i}"] for i in places] + [rows["cell"]]).astype(np.int64)
+    _, persons = np.unique(rows["number"], return_inverse=True)
+    found = doubtful(persons, cells, ks)
+    doubt, apart = found.rows.copy(), found.apart.copy()
+    for measure, column in counted.measured.items():
+        valued = np.asarray(rows[f"h{measure}"], np.bool_)
+        tables = [i for i in places if column in others.every[i].adds]
+        if not tables or valued.all():
+            continue
+        with_it = np.flatnonzero(valued & (cells[:, [*tables, -1]] >= 0).any(axis=1))
+        part = doubtful(
+            persons[with_it], cells[with_it][:, [*tables, len(places)]], [ks[i] for i in (*tables, -1)]
+        )
+        doubt[with_it] |= part.rows
+        apart[with_it] |= part.apart
+    unsure = con.execute(
+        "SELECT DISTINCT number FROM pairs SEMI JOIN unsure USING (atom) SEMI JOIN placed USING (atom) JOIN who USING (person)"
+    ).fetchnumpy()["number"]
+    exposed = np.union1d(np.unique(rows["number"][doubt]), unsure)
+    told = Together(
         live=len(others.every),
-        persons=persons,
-        exposed=few,
-        smallest=smallest,
-        k=max([k, *(other.k for other in others.every)]),
+        persons=len(np.unique(persons[cells[:, -1] >= 0])),
+        exposed=len(exposed),
+        k=max(ks),
     )
+    return told, _in_the_way(cells, doubt, apart)
+
+
+def _in_the_way(
+    cells: npt.NDArray[np.int64], doubt: npt.NDArray[np.bool_], apart: npt.NDArray[np.bool_]
+) -> list[int]:
+    """Our cells to do without: those that hang together with the rest too loosely; where it's only what we leave out that does, of
+    each of their cells that it's of our coarsest (a cell's number grows with its rung)."""
+    ours = cells[:, -1]
+    loose = np.unique(ours[doubt & apart & (ours >= 0)])
+    if len(loose):
+        return [int(cell) for cell in loose]
+    found: set[int] = set()
+    for j in range(cells.shape[1] - 1):
+        theirs = np.unique(cells[doubt & (cells[:, j] >= 0), j])
+        here = np.flatnonzero(np.isin(cells[:, j], theirs) & (ours >= 0))
+        coarsest = np.full(int(cells[:, j].max(initial=0)) + 1, -1)
+        np.maximum.at(coarsest, cells[here, j], ours[here])
+        found |= {int(cell) for cell in coarsest[coarsest >= 0]}
+    return sorted(found)
 
 
 def _small_pieces(counted: Counted, grouped: str, judged: str) -> str:
@@ -295,10 +341,9 @@ def _rests(counted: Counted, number: int) -> str:
     """SQL of whose facts one of their cells holds and none of ours: (b, number, h0, ...), of those cells of which ours hold
     something at all."""
     flags = "".join(f", h{measure}" for measure in counted.partial)
-    none = ", false" * len(counted.partial)
     return (
         f"SELECT * FROM (SELECT b{number} AS b, number{flags} FROM seen ANTI JOIN placed USING (atom) "
-        f"JOIN who USING (person) UNION ALL SELECT cell, number{none} FROM gone{number}) "
+        f"JOIN who USING (person) UNION ALL SELECT cell, number{flags} FROM gone{number}) "
         f"SEMI JOIN (SELECT b{number} AS b FROM seen SEMI JOIN placed USING (atom) WHERE b{number} >= 0) USING (b)"
     )
 

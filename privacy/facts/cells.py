@@ -36,6 +36,7 @@ from privacy.measures.classes import only_row
 NO_PROFILE = "no-profile"  # the segment of persons whom the subject table doesn't hold
 REST = "(rest)"  # the segment of a cell that gathers what the segments' own cells could not show
 _STATE = ("chosen", "placed", "left_over")
+_TRIES = 30  # to find cells that nothing can be derived from, before pieces are asked to be of k each
 ALL = "all"  # the level of a dimension that a cell doesn't tell apart
 
 
@@ -58,7 +59,8 @@ class CellCounts:
 class Pairs:
     """Who stands behind what. levels: (levels, columns) the values that atoms are told apart by, as text; segments: their names.
     atoms: ascending, each with what its facts add up to (`said`, by the engine's own hash) and its `cell` (-1: none). rows: in
-    batches, pairs of `atom` and `person`; they come while the connection does nothing else."""
+    batches, pairs of `atom` and `person`, with `valued`, whose bit i says whether there is a value of the i-th column that is added
+    up; they come while the connection does nothing else."""
 
     levels: pa.Table
     segments: pa.ChunkedArray
@@ -107,7 +109,7 @@ def build_cells(
     if remember is not None:
         remember(_pairs(con, numbered, plan=plan))
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
-    for table in ("levels", "people", "pairs", "atoms", *_STATE, "summed"):
+    for table in ("levels", "people", "pairs", "atoms", "barred", *_STATE, "summed"):
         con.execute(f"DROP TABLE {table}")
     return CellCounts(
         facts=numbered.rows,
@@ -205,16 +207,19 @@ def _number(
     )
     counts = "".join(f", count(*) FILTER (h{number}) AS n{number}" for number in partial)
     con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
+    counted = Counted(partial=partial, measured=dict(measured))
     if others is not None:
         columns = dict(zip(told, values, strict=False))
         own = [columns[name] for name in level_columns(plan)]
-        mark(con, others, facts=numbered, levels=columns, added=added, own=own, segments=segments, k=k)
+        mark(
+            con, others, counted, facts=numbered, levels=columns, added=added, own=own, segments=segments, k=k
+        )
     return _Numbered(
         facts=numbered,
         rows=rows,
         segments=segments,
         levels=levels,
-        counted=Counted(partial=partial),
+        counted=counted,
         others=others,
     )
 
@@ -223,18 +228,54 @@ def _made_beside(
     con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, k: int, progress: Progress
 ) -> tuple[Ladder, Together | None]:
     """Finds each atom's cell, so that beside the cells of others no more are exposed than the limit lets; where that can't be,
-    the last try stands."""
+    the last try stands.
+
+    Cells that stand in the way of it are barred, and the ladder is climbed again: their facts go into coarser ones. Where that
+    leads nowhere, each piece is asked to be of k.
+    """
     others = numbered.others
+    con.execute("CREATE OR REPLACE TEMP TABLE barred (cell BIGINT)")
+    rungs = _place_all(con, numbered.alone(), plan=plan, k=k, progress=progress)
     if others is None:
-        return _place_all(con, numbered, plan=plan, k=k, progress=progress), None
-    for bound in (False, True) if others.limit else (True,):
-        if bound:
-            con.execute("DELETE FROM atoms WHERE atom IN (FROM unsure)")
-        rungs = _place_all(con, numbered if bound else numbered.alone(), plan=plan, k=k, progress=progress)
-        seen = together(con, others, numbered.counted, k=k)
+        return rungs, None
+    seen, bars = together(con, others, numbered.counted, k=k)
+    if seen.share <= others.limit:
+        return rungs, seen
+    con.execute("DELETE FROM atoms WHERE atom IN (FROM unsure)")
+    for _ in range(_TRIES):
+        con.execute("INSERT INTO barred SELECT unnest(CAST(? AS BIGINT[]))", [bars])
+        _climb(con, numbered.alone(), plan=plan, rungs=rungs, k=k, progress=progress)
+        before = bars
+        seen, bars = together(con, others, numbered.counted, k=k)
         if seen.share <= others.limit:
+            return rungs, seen
+        if not (bars or before):
             break
-    return rungs, seen
+    con.execute("DELETE FROM barred")
+    rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
+    return rungs, together(con, others, numbered.counted, k=k)[0]
+
+
+def _climb(
+    con: duckdb.DuckDBPyConnection,
+    numbered: _Numbered,
+    *,
+    plan: CellPlan,
+    rungs: Ladder,
+    k: int,
+    progress: Progress,
+) -> None:
+    """Finds each atom's cell on one ladder."""
+    _begin(con)
+    _place(con, numbered, plan=plan, rungs=rungs, first=0, k=k, progress=progress)
+    _widen_the_rest(con, numbered, k=k)
+
+
+def _begin(con: duckdb.DuckDBPyConnection) -> None:
+    """No atom has a cell."""
+    con.execute("CREATE OR REPLACE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
+    con.execute("CREATE OR REPLACE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
+    con.execute("CREATE OR REPLACE TEMP TABLE left_over AS FROM pairs LIMIT 0")
 
 
 def _place_all(
@@ -244,9 +285,7 @@ def _place_all(
 
     Leaves `chosen` (cell, rung, n persons), `placed` (cell, atom) and `left_over`, the pairs of the atoms without a cell.
     """
-    con.execute("CREATE OR REPLACE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
-    con.execute("CREATE OR REPLACE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
-    con.execute("CREATE OR REPLACE TEMP TABLE left_over AS FROM pairs LIMIT 0")
+    _begin(con)
     every = ladders(plan)
     shared = every[0][:SHARED]
     _place(con, numbered, plan=plan, rungs=shared, first=0, k=k, progress=progress)
@@ -332,7 +371,10 @@ def _place(
         beside = ""
         if numbered.others is not None:
             beside = f"AND cell NOT IN ({unsafe_cells(numbered.counted, 'grouped', 'judged')})"
-        con.execute(f"INSERT INTO chosen SELECT cell, {number}, n FROM judged WHERE {safe} {beside}")
+        con.execute(
+            f"INSERT INTO chosen SELECT cell, {number}, n FROM judged "
+            f"WHERE {safe} AND cell NOT IN (FROM barred) {beside}"
+        )
         con.execute("INSERT INTO placed SELECT cell, atom FROM grouped SEMI JOIN chosen USING (cell)")
         con.execute(f"CREATE OR REPLACE TEMP TABLE left_over AS FROM {rest} ANTI JOIN placed USING (atom)")
         con.execute("DROP VIEW judged")
@@ -418,6 +460,11 @@ def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPla
     """
     values = [f"a{i}" for i in range(len(level_columns(plan)))] or ["0"]
     measures = ", ".join(f"m{number}" for number, _ in measured_columns(plan)) or "1"
+    bits = [
+        f"{1 << i} * CAST(h{number} AS BIGINT)" if number in numbered.counted.partial else f"{1 << i}"
+        for i, (number, _) in enumerate(measured_columns(plan))
+    ]
+    valued = " + ".join(bits) or "0"
     atom, owned, each, levels = "atom", "", "", "(SELECT *, level AS own FROM levels)"
     if numbered.others is not None:
         con.execute(
@@ -425,7 +472,8 @@ def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPla
             "FROM levels"
         )
         segments = numbered.segments
-        atom, each, levels = f"own * {segments} + atom % {segments}", "DISTINCT", "owned"
+        atom, each, levels = f"own * {segments} + atom % {segments}", "GROUP BY 1, 2", "owned"
+        valued = f"bit_or({valued})"
         owned = f"JOIN owned ON owned.level = atom // {segments}"
     return Pairs(
         levels=con.sql(
@@ -438,7 +486,9 @@ def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPla
             f"FROM (SELECT atom, sum(hash({measures})) AS said FROM {numbered.facts} GROUP BY atom) LEFT JOIN placed USING (atom) "
             f"{owned} GROUP BY 1 ORDER BY 1"
         ).to_arrow_table(),
-        rows=con.sql(f"SELECT {each} {atom} AS atom, person FROM pairs {owned}").to_arrow_reader(1 << 18),
+        rows=con.sql(
+            f"SELECT {atom} AS atom, person, {valued} AS valued FROM pairs {owned} {each}"
+        ).to_arrow_reader(1 << 18),
     )
 
 

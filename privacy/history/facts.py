@@ -60,6 +60,7 @@ class Facts:
     table: its name; plan: how its cells are made, as a digest; made: of what, None in a memory that doesn't say.
     atoms, persons: (n,) keyed numbers of the atom and of the person. levels, segments: (n,) those that the atom's is mixed of,
     of its values and of its segment's name; none in a memory that doesn't say.
+    valued: (n,) bit i says whether the person has a value of the i-th column that is added up (`Made.adds`).
     said, cells: (n,) in one pair of each atom a number for all that its facts add up to, and the atom's cell from 1, 0 where it
     is in none; 0 in its other pairs.
     """
@@ -72,6 +73,7 @@ class Facts:
     cells: npt.NDArray[np.int64]
     levels: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
     segments: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
+    valued: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     made: Made | None = None
 
     @property
@@ -157,6 +159,7 @@ def whole(pieces: Sequence[Facts], table: str, plan: str, made: Made) -> Facts:
         cells=joined([each.cells for each in pieces]),
         levels=joined([each.levels for each in pieces]),
         segments=joined([each.segments for each in pieces]),
+        valued=joined([each.valued for each in pieces]),
         made=made,
     )
 
@@ -164,12 +167,12 @@ def whole(pieces: Sequence[Facts], table: str, plan: str, made: Made) -> Facts:
 def write_facts(pieces: Iterable[Facts], table: str, plan: str, made: Made, path: Path, key: FileKey) -> str:
     """Writes what is remembered piece by piece, encrypted; gives the file's SHA-256."""
     about = {"version": _VERSION, "table": table, "plan": plan, "made": asdict(made)}
-    names = ("level", "segment", "person", "said", "cell")
+    names = ("level", "segment", "person", "valued", "said", "cell")
     fields = pa.schema([(name, pa.int64()) for name in names], {_ABOUT: json.dumps(about).encode()})
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with writer(path, fields, key, few=("segment",)) as sink:
+    with writer(path, fields, key, few=("segment", "valued")) as sink:
         for piece in pieces:
-            columns = [piece.levels, piece.segments, piece.persons, piece.said, piece.cells]
+            columns = [piece.levels, piece.segments, piece.persons, piece.valued, piece.said, piece.cells]
             sink.write(pa.table(columns, schema=fields))
     return file_digest(path)
 
@@ -193,10 +196,10 @@ def read_facts(path: Path, key: FileKey, digest: str) -> Facts:
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(path) from None
     if said["version"] == _ATOMS_ALONE:
-        levels = segments = np.empty(0, np.int64)
+        levels = segments = valued = np.empty(0, np.int64)
         atoms = rows["atom"].to_numpy()
     else:
-        levels, segments = rows["level"].to_numpy(), rows["segment"].to_numpy()
+        levels, segments, valued = (rows[name].to_numpy() for name in ("level", "segment", "valued"))
         atoms = atoms_of(levels, segments)
     persons, what, cells = (rows[name].to_numpy() for name in ("person", "said", "cell"))
     return Facts(
@@ -208,6 +211,7 @@ def read_facts(path: Path, key: FileKey, digest: str) -> Facts:
         cells=cells,
         levels=levels,
         segments=segments,
+        valued=valued,
         made=made,
     )
 

@@ -13,7 +13,7 @@ Report = Mapping[str, Any]
 _PROSECUTOR = ("prosecutor_largest", "prosecutor_mean", "prosecutor_over")
 _JOURNALIST = ("journalist_largest", "journalist_mean", "journalist_over")
 _BESIDE = ("persons", "smallest", "exposed", "again", "held", "waiting")
-_CELLS_BESIDE = ("live", "persons", "smallest", "exposed")
+_CELLS_BESIDE = ("live", "persons", "exposed")
 _NOT = ("background", "releases", "collusion", "population", "insiders", "undeclared", "misuse")
 
 

@@ -227,12 +227,11 @@ WORDS: Mapping[str, Text] = {
     "beside.held": Text("已离开或有变化、但暂时不能如此显示的人（按 k 的整倍数，至少）", "left or changed, and can’t be shown so yet (in steps of k: this many or more)"),
     "beside.waiting": Text("新加入、但人数太少还不能显示的人（按 k 的整倍数，至少）", "new, and too few to be shown yet (in steps of k: this many or more)"),
     "beside.cells.says": Text(
-        "其他有效发布也含有同一些事实的汇总单元格。把它们相加或相减，得到的每一部分背后都应至少有 {k} 人，或等于某一个单元格。",
-        "Other live releases hold cells of the same facts. Whatever adding and subtracting all of them gives should be of at least {k} persons, or one whole cell.",
+        "其他有效发布也含有同一些事实的汇总单元格。把它们任意相加或相减，得到的结果背后都应至少有 {k} 人，或不少于某一个单元格的人数。",
+        "Other live releases hold cells of the same facts. Whatever adding and subtracting all of them gives should be of at least {k} persons, or of as many as one whole cell.",
     ),
     "beside.cells.live": Text("其他单元格表", "Other tables of cells"),
     "beside.cells.persons": Text("本表涉及的人", "Persons behind these"),
-    "beside.cells.smallest": Text("任何部分最少的人数", "Fewest behind any part"),
     "beside.cells.exposed": Text("暴露的人", "Exposed"),
     "beside.rows.says": Text(
         "其他有效发布也按行公开同一些事实。下表说明把它们并排阅读、知道所有公开列的人能锁定多少人。",

@@ -256,7 +256,7 @@ def test_what_other_live_releases_add_is_told_where_there_are_any(made: dict[str
 
 def test_what_other_tables_of_cells_add_is_told_where_there_are_any(made: dict[str, Any]) -> None:
     counted = {"facts": 90, "cells": 4, "smallest": 5, "suppressed_facts": 0}
-    together = asdict(Together(live=2, persons=1400, exposed=0, smallest=5, k=5))
+    together = asdict(Together(live=2, persons=1400, exposed=0, k=5))
     value = {
         **made,
         "cells": {"orders": {**counted, "beside": together}, "clicks": {**counted, "beside": None}},
@@ -264,7 +264,7 @@ def test_what_other_tables_of_cells_add_is_told_where_there_are_any(made: dict[s
     chinese, english = tree(page(value)).findall(".//main")
     for text, said in ((english, "gives should be of at least 5 persons"), (chinese, "应至少有 5 人")):
         assert said in "".join(text.itertext())
-    assert "orders21,40050" in "".join(english.itertext())
+    assert "orders21,4000" in "".join(english.itertext())
 
 
 def test_what_other_tables_of_rows_add_is_told_where_there_are_any(made: dict[str, Any]) -> None:
