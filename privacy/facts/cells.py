@@ -20,23 +20,23 @@ What a recipient could try, and why it fails:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
-from contracts.protection import CellPlan, Level, Measure
+from contracts.protection import CellPlan, Measure
 from core.errors import PrivacyError
 from core.progress import Progress, silent
 from core.sql import quoted, text
-from privacy.facts.beside import Counted, Others, Together, mark, spoiled, together, unsafe_cells
-from privacy.facts.ladders import SEGMENT, SHARED, Ladder, Rung, ladders, losses
+from privacy.facts.beside import Others, Together
+from privacy.facts.ladders import SEGMENT, Rung
+from privacy.facts.numbered import Numbered, level_columns, measured_columns, number_facts, value_at
+from privacy.facts.placing import PLACED, place_beside
 from privacy.measures.classes import only_row
 
 NO_PROFILE = "no-profile"  # the segment of persons whom the subject table doesn't hold
 REST = "(rest)"  # the segment of a cell that gathers what the segments' own cells could not show
-_STATE = ("chosen", "placed", "left_over")
-_TRIES = 30  # to find cells that nothing can be derived from, before pieces are asked to be of k each
 ALL = "all"  # the level of a dimension that a cell doesn't tell apart
 
 
@@ -97,8 +97,8 @@ def build_cells(
     are first made as if there were no others, and within what these leave open only if that exposes too many.
     remember: is told who stands behind what, where that is to be kept.
     """
-    numbered = _number(con, facts=facts, unit=unit, persons=persons, plan=plan, others=others, k=k)
-    rungs, beside = _made_beside(con, numbered, plan=plan, k=k, progress=progress)
+    numbered = number_facts(con, facts=facts, unit=unit, persons=persons, plan=plan, others=others, k=k)
+    rungs, beside = place_beside(con, numbered, plan=plan, k=k, progress=progress)
     _aggregate(con, numbered, plan=plan, rungs=rungs)
     units, rest_units, cells, smallest, published = only_row(
         con,
@@ -109,7 +109,7 @@ def build_cells(
     if remember is not None:
         remember(_pairs(con, numbered, plan=plan))
     told = tuple((rung.label(plan), *_cells_and_facts(con, number)) for number, rung in enumerate(rungs))
-    for table in ("levels", "people", "pairs", "atoms", "barred", *_STATE, "summed"):
+    for table in ("levels", "people", "pairs", "atoms", "barred", *PLACED, "summed"):
         con.execute(f"DROP TABLE {table}")
     return CellCounts(
         facts=numbered.rows,
@@ -123,274 +123,6 @@ def build_cells(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Numbered:
-    """The facts as the statements below read them, and what is known of them.
-
-    facts: a relation (atom, person, m0, m1, ...). rows: how many. segments, levels: how many of each; an atom's number
-    is its level's times `segments`, plus its segment's. counted: how pairs are judged. others: what the pairs were marked with.
-    """
-
-    facts: str
-    rows: int
-    segments: int
-    levels: int
-    counted: Counted
-    others: Others | None
-
-    def alone(self) -> _Numbered:
-        """The same, as if there were no others."""
-        return replace(self, others=None)
-
-
-def level_columns(plan: CellPlan) -> tuple[str, ...]:
-    """The fact columns that any level looks at, each once, in order."""
-    return tuple(dict.fromkeys(level.column for dimension in plan.dimensions for level in dimension.levels))
-
-
-def measured_columns(plan: CellPlan) -> list[tuple[int, str]]:
-    """The measures that look at a column: their number and the column."""
-    return [(number, measure.column) for number, measure in enumerate(plan.measures) if measure.column]
-
-
-def _number(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    facts: str,
-    unit: str,
-    persons: str,
-    plan: CellPlan,
-    others: Others | None,
-    k: int,
-) -> _Numbered:
-    """Numbers the combinations of segment and level columns (atoms); all facts of an atom end in the same cell.
-
-    Leaves `levels` (level, a0, a1, ..., how many facts), `people` (spelt, person, seg, segment), `pairs` (atom, person, h0, ...: who stands behind each atom, and has
-    a value of which measure), `atoms` (atom, n, n0, ...: how many do), and with `others` what `mark` does. All names in it are
-    ours: a contract may call its columns and measures anything. Texts are compared only here: what follows runs on numbers.
-    """
-    every = others.every if others is not None else ()
-    told = {name: quoted(name) for name in (*level_columns(plan), *(n for each in every for n in each.apart))}
-    told |= {each.could_be_theirs: each.could_be_theirs for each in every}
-    values = {f"a{i}": column for i, column in enumerate(told.values())} or {"a0": "0"}
-    picked = ", ".join(f"{column} AS {name}" for name, column in values.items())
-    measured = measured_columns(plan)
-    added = {name: f"x{i}" for i, name in enumerate(dict.fromkeys(n for each in every for n in each.adds))}
-    kept = "".join(f", {quoted(column)} AS m{number}" for number, column in measured)
-    kept += "".join(f", {quoted(column)} AS {name}" for column, name in added.items())
-    source = f"(SELECT {unit} AS spelt, {picked}{kept} FROM {facts})"
-    known = "".join(f", count(m{number}) AS known{number}" for number, _ in measured)
-    names = ", ".join(values)
-    con.execute(
-        f"CREATE TEMP TABLE levels AS SELECT row_number() OVER () - 1 AS level, * "
-        f"FROM (SELECT {names}, count(*) AS facts{known} FROM {source} GROUP BY {names})"
-    )
-    con.execute(
-        "CREATE TEMP TABLE people AS SELECT spelt, CAST(person AS INTEGER) AS person, segment, "
-        f"dense_rank() OVER (ORDER BY segment) - 1 AS seg FROM {persons}"
-    )
-    rows, levels, segments, *having = only_row(
-        con,
-        "SELECT coalesce(sum(facts), 0), count(*), (SELECT count(DISTINCT seg) FROM people)"
-        f"{''.join(f', coalesce(sum(known{number}), 0)' for number, _ in measured)} FROM levels",
-    )
-    partial = tuple(number for (number, _), count in zip(measured, having, strict=True) if count < rows)
-    same = " AND ".join(f"f.{name} IS NOT DISTINCT FROM l.{name}" for name in values)
-    carried = "".join(f", f.{name}" for name in (*(f"m{number}" for number, _ in measured), *added.values()))
-    numbered = (
-        f"(SELECT l.level * {segments} + p.seg AS atom, p.person{carried} "
-        f"FROM {source} f JOIN levels l ON {same} JOIN people p USING (spelt))"
-    )
-    flags = "".join(f", bool_or(m{number} IS NOT NULL) AS h{number}" for number in partial)
-    con.execute(
-        f"CREATE TEMP TABLE pairs AS SELECT atom, person{flags} FROM {numbered} GROUP BY atom, person"
-    )
-    counts = "".join(f", count(*) FILTER (h{number}) AS n{number}" for number in partial)
-    con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
-    counted = Counted(partial=partial, measured=dict(measured))
-    if others is not None:
-        columns = dict(zip(told, values, strict=False))
-        own = [columns[name] for name in level_columns(plan)]
-        mark(
-            con, others, counted, facts=numbered, levels=columns, added=added, own=own, segments=segments, k=k
-        )
-    return _Numbered(
-        facts=numbered,
-        rows=rows,
-        segments=segments,
-        levels=levels,
-        counted=counted,
-        others=others,
-    )
-
-
-def _made_beside(
-    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, k: int, progress: Progress
-) -> tuple[Ladder, Together | None]:
-    """Finds each atom's cell, so that beside the cells of others no more are exposed than the limit lets; where that can't be,
-    the last try stands.
-
-    Cells that stand in the way of it are barred, and the ladder is climbed again: their facts go into coarser ones. Where that
-    leads nowhere, each piece is asked to be of k.
-    """
-    others = numbered.others
-    con.execute("CREATE OR REPLACE TEMP TABLE barred (cell BIGINT)")
-    rungs = _place_all(con, numbered.alone(), plan=plan, k=k, progress=progress)
-    if others is None:
-        return rungs, None
-    seen, bars = together(con, others, numbered.counted, k=k)
-    if seen.share <= others.limit:
-        return rungs, seen
-    con.execute("DELETE FROM atoms WHERE atom IN (FROM unsure)")
-    for _ in range(_TRIES):
-        con.execute("INSERT INTO barred SELECT unnest(CAST(? AS BIGINT[]))", [bars])
-        _climb(con, numbered.alone(), plan=plan, rungs=rungs, k=k, progress=progress)
-        before = bars
-        seen, bars = together(con, others, numbered.counted, k=k)
-        if seen.share <= others.limit:
-            return rungs, seen
-        if not (bars or before):
-            break
-    con.execute("DELETE FROM barred")
-    rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
-    return rungs, together(con, others, numbered.counted, k=k)[0]
-
-
-def _climb(
-    con: duckdb.DuckDBPyConnection,
-    numbered: _Numbered,
-    *,
-    plan: CellPlan,
-    rungs: Ladder,
-    k: int,
-    progress: Progress,
-) -> None:
-    """Finds each atom's cell on one ladder."""
-    _begin(con)
-    _place(con, numbered, plan=plan, rungs=rungs, first=0, k=k, progress=progress)
-    _widen_the_rest(con, numbered, k=k)
-
-
-def _begin(con: duckdb.DuckDBPyConnection) -> None:
-    """No atom has a cell."""
-    con.execute("CREATE OR REPLACE TEMP TABLE chosen (cell BIGINT, rung INTEGER, n BIGINT)")
-    con.execute("CREATE OR REPLACE TEMP TABLE placed (cell BIGINT, atom BIGINT)")
-    con.execute("CREATE OR REPLACE TEMP TABLE left_over AS FROM pairs LIMIT 0")
-
-
-def _place_all(
-    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, k: int, progress: Progress
-) -> Ladder:
-    """Finds each atom's cell on the ladder that loses least, which is returned; of several that lose the same, the first.
-
-    Leaves `chosen` (cell, rung, n persons), `placed` (cell, atom) and `left_over`, the pairs of the atoms without a cell.
-    """
-    _begin(con)
-    every = ladders(plan)
-    shared = every[0][:SHARED]
-    _place(con, numbered, plan=plan, rungs=shared, first=0, k=k, progress=progress)
-    for table in _STATE:
-        con.execute(f"CREATE TEMP TABLE begun_{table} AS FROM {table}")
-    lost: list[int] = []
-    for number, rungs in enumerate(every):
-        _finish(con, numbered, plan=plan, rungs=rungs, k=k, progress=progress)
-        lost.append(_loss(con, plan, rungs))
-        progress("cells", (number + 1) / (len(every) + 1))
-    best = lost.index(min(lost))
-    if best != len(every) - 1:
-        _finish(con, numbered, plan=plan, rungs=every[best], k=k, progress=progress)
-    for table in _STATE:
-        con.execute(f"DROP TABLE begun_{table}")
-    return every[best]
-
-
-def _finish(
-    con: duckdb.DuckDBPyConnection,
-    numbered: _Numbered,
-    *,
-    plan: CellPlan,
-    rungs: Ladder,
-    k: int,
-    progress: Progress,
-) -> None:
-    """Goes up the rest of one ladder from where all ladders part."""
-    for table in _STATE:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM begun_{table}")
-    _place(con, numbered, plan=plan, rungs=rungs[SHARED:], first=SHARED, k=k, progress=progress)
-    _widen_the_rest(con, numbered, k=k)
-
-
-def _loss(con: duckdb.DuckDBPyConnection, plan: CellPlan, rungs: Ladder) -> int:
-    """What a ladder loses, over all pairs of an atom and a person: a person's thousand facts of one kind count once."""
-    lost, suppressed = losses(plan, rungs)
-    whens = " ".join(f"WHEN {number} THEN {loss}" for number, loss in enumerate(lost))
-    shown, rest = only_row(
-        con,
-        f"SELECT (SELECT coalesce(sum(a.n * CASE c.rung {whens} END), 0) FROM placed JOIN chosen c USING (cell) "
-        "JOIN atoms a USING (atom)), (SELECT count(*) FROM left_over)",
-    )
-    return int(shown) + suppressed * int(rest)
-
-
-def _place(
-    con: duckdb.DuckDBPyConnection,
-    numbered: _Numbered,
-    *,
-    plan: CellPlan,
-    rungs: Sequence[Rung],
-    first: int,
-    k: int,
-    progress: Progress,
-) -> None:
-    """Finds the cells of atoms without one, rung by rung; the rungs are numbered from `first` on.
-
-    A cell's number grows with its keys.
-    """
-    counted = ", ".join(numbered.counted.names)
-    safe = " AND ".join(
-        f"{count} >= {int(k)}" if count == "n" else f"({count} = 0 OR {count} >= {int(k)})"
-        for count in numbered.counted.names
-    )
-    rest = "pairs" if first == 0 else "left_over"  # not copied: most of them find a cell at the first rung
-    for number, rung in enumerate(rungs, start=first):
-        progress("cells")
-        where = ", ".join(_keys(plan, rung)) or "1"
-        segment = f"atom % {numbered.segments}" if rung.segments else "0"
-        base = (number * numbered.segments) * (numbered.levels + 1)
-        con.execute(
-            f"CREATE TEMP TABLE grouped AS SELECT *, count(*) OVER (PARTITION BY cell) = 1 AS alone FROM "
-            f"(SELECT atom, {base} + {segment} * {numbered.levels + 1} + place AS cell, {counted} FROM atoms "
-            f"ANTI JOIN placed USING (atom) JOIN (SELECT level, dense_rank() OVER (ORDER BY {where}) AS place FROM levels) "
-            f"ON level = atom // {numbered.segments})"
-        )
-        con.execute(
-            f"CREATE TEMP VIEW judged AS SELECT cell, {counted} FROM grouped WHERE alone "
-            f"UNION ALL SELECT cell, {numbered.counted.listed} FROM {rest} JOIN "
-            "(SELECT atom, cell FROM grouped WHERE NOT alone) USING (atom) GROUP BY cell"
-        )
-        beside = ""
-        if numbered.others is not None:
-            beside = f"AND cell NOT IN ({unsafe_cells(numbered.counted, 'grouped', 'judged')})"
-        con.execute(
-            f"INSERT INTO chosen SELECT cell, {number}, n FROM judged "
-            f"WHERE {safe} AND cell NOT IN (FROM barred) {beside}"
-        )
-        con.execute("INSERT INTO placed SELECT cell, atom FROM grouped SEMI JOIN chosen USING (cell)")
-        con.execute(f"CREATE OR REPLACE TEMP TABLE left_over AS FROM {rest} ANTI JOIN placed USING (atom)")
-        con.execute("DROP VIEW judged")
-        con.execute("DROP TABLE grouped")
-        rest = "left_over"
-
-
-def _value(plan: CellPlan, level: Level) -> str:
-    """The SQL of a dimension's value at one level, over the table `levels`."""
-    column = f"a{level_columns(plan).index(level.column)}"
-    if level.width == 1:
-        return column
-    width, origin = int(level.width), int(level.origin)
-    return f"CAST({origin} + {width} * floor(({column} - {origin}) / {width}) AS BIGINT)"
-
-
 def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, int]:
     cells, facts = only_row(
         con,
@@ -399,43 +131,16 @@ def _cells_and_facts(con: duckdb.DuckDBPyConnection, rung: int) -> tuple[int, in
     return cells, facts
 
 
-def _keys(plan: CellPlan, rung: Rung) -> list[str]:
-    return [_value(plan, level) for level in rung.levels if level is not None]
-
-
-def _widen_the_rest(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, k: int) -> None:
-    """Takes published cells back until what is suppressed belongs to nobody or to at least k persons, all of it and of each
-    cell of the others.
-
-    Without it, the grand total known from elsewhere minus the published cells would be the facts of fewer than k persons.
-    The coarsest cell with the fewest persons goes first.
-    """
-    others, counted = numbered.others, numbered.counted
-    while True:
-        back = spoiled(con, others, counted) if others is not None else []
-        rest = only_row(con, f"SELECT {counted.listed} FROM left_over")
-        if not back and any(0 < persons < k for persons in rest):
-            cheapest = con.execute("SELECT cell FROM chosen ORDER BY rung DESC, n, cell LIMIT 1").fetchall()
-            back = [int(cell) for (cell,) in cheapest]
-        if not back:
-            return
-        cells = ", ".join(map(str, back))
-        con.execute(
-            "INSERT INTO left_over FROM pairs SEMI JOIN "
-            f"(SELECT atom FROM placed WHERE cell IN ({cells})) USING (atom)"
-        )
-        for table in ("placed", "chosen"):
-            con.execute(f"DELETE FROM {table} WHERE cell IN ({cells})")
-
-
 def _aggregate(
-    con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan, rungs: Sequence[Rung]
+    con: duckdb.DuckDBPyConnection, numbered: Numbered, *, plan: CellPlan, rungs: Sequence[Rung]
 ) -> None:
     """Makes `cells` from what is placed: one pass over the facts (`summed`), then the keys of one atom of each cell."""
     keys = [_by_rung(["segment" if rung.segments else text(REST) for rung in rungs], SEGMENT)]
     for j, dimension in enumerate(plan.dimensions):
         levels = [rung.levels[j] for rung in rungs]
-        keys.append(_by_rung([_value(plan, level) if level else "NULL" for level in levels], dimension.name))
+        keys.append(
+            _by_rung([value_at(plan, level) if level else "NULL" for level in levels], dimension.name)
+        )
         keys.append(
             _by_rung([text(level.label if level else ALL) for level in levels], f"{dimension.name}_level")
         )
@@ -453,7 +158,7 @@ def _aggregate(
     )
 
 
-def _pairs(con: duckdb.DuckDBPyConnection, numbered: _Numbered, *, plan: CellPlan) -> Pairs:
+def _pairs(con: duckdb.DuckDBPyConnection, numbered: Numbered, *, plan: CellPlan) -> Pairs:
     """Who stands behind each atom, and what its facts add up to.
 
     Beside others, levels are finer than our cells need them: here they are told apart by our own columns alone.

@@ -10,7 +10,7 @@ from contracts.model import Contract, Table
 from core.errors import PrivacyError
 from core.proof import Window
 from privacy.facts.beside import Other, Others
-from privacy.facts.cells import level_columns, measured_columns
+from privacy.facts.numbered import level_columns, measured_columns
 from privacy.history.facts import Made
 from privacy.history.links import FactOrigins, facts_of
 from privacy.history.memory import History, OtherCells

@@ -20,7 +20,8 @@ from contracts.protection import CellPlan, Dimension, Level, Measure
 from core.proof import Window
 from privacy.facts.again import person_numbers, remembered
 from privacy.facts.beside import Other, Others
-from privacy.facts.cells import CellCounts, Pairs, build_cells, level_columns
+from privacy.facts.cells import CellCounts, Pairs, build_cells
+from privacy.facts.numbered import level_columns
 from privacy.history.facts import Facts, Made, whole
 from privacy.history.links import FactOrigins
 from privacy.subjects.names import numbers
