@@ -44,20 +44,27 @@ def other_facts(contract: Contract, window: Window, home: Home, *, but: str) -> 
     _, key = remembered.keys_of(home)
     cells = [table for table in contract.tables if table.cells is not None]
     rows = [table for table in contract.tables if table.rows is not None]
+    names = {table.name for table in cells}
     found = OtherFacts()
     for release in remembered.live_but(but, home) if cells or rows else ():
         staged = remembered.staged(release, home)
         theirs = Window.from_json(staged.get("window", {}))
-        if cells and not (release.contract_id == contract.id and theirs == window):
+        own = release.contract_id == contract.id and theirs == window
+        if cells:
             files = _files(staged, CELLS)
-            known = {name: told_of(remembered.folder_of(release.release, home) / name, key) for name in files}
-            if any(made is None for made in known.values()) or not (files or "memory" in staged):
+            held = own and bool(names & {table.name for table in release.tables})
+            if not (files or held or "memory" in staged):
                 _refuse_unknown(release, "cells", theirs, contract, cells, window, home)
-            for name, made in known.items():
-                if made is None or not _same(made, theirs, contract, cells, window):
+            for name, digest in files.items():
+                path = remembered.folder_of(release.release, home) / name
+                table, made = told_of(path, key)
+                if own and table in names:
                     continue
-                facts = read_facts(remembered.folder_of(release.release, home) / name, key, files[name])
-                found.cells.append(OtherCells(release=release.release, window=theirs, facts=facts))
+                if made is None:
+                    _refuse_unknown(release, "cells", theirs, contract, cells, window, home)
+                elif _same(made, theirs, contract, cells, window):
+                    facts = read_facts(path, key, digest)
+                    found.cells.append(OtherCells(release=release.release, window=theirs, facts=facts))
         if rows:
             files = _files(staged, SHOWN)
             if not files:

@@ -9,8 +9,9 @@ and none of them follows from the sums. So what is asked is what can be derived 
 - those in a cell of ours and in none of theirs: they came since, or the others left them out;
 - those in a cell of theirs and in none of ours: they're gone since (`gone`), or we leave them out.
 
-What has all persons of a cell tells nothing that this cell doesn't, and may be as small. Facts that both have and that somebody
-corrected in between are of unknown persons: where not enough others are gone from their cell for sure, we leave them out (`unsure`).
+What has all persons of a cell tells nothing that this cell doesn't, and may be as small. What is gone and what we leave out are held
+apart, since a third release may show the one and not the other. Facts that both have and that somebody corrected in between, or some
+of which are gone, are of unknown persons: we leave out all that lie alike (`unsure`).
 
 What was published is known by the numbers of atoms' values and persons alone (`privacy.history.facts`). With two or more
 others, facts of this release are told apart by all of them together, and what is gone by each alone.
@@ -33,14 +34,15 @@ from privacy.facts.periods import since_1970
 from privacy.history.facts import Facts
 from privacy.subjects.names import Numbers, mixed, numbers
 
+_GONE = -2  # the cell of ours of what isn't there any more; -1 is what we leave out
+
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
     """Cells of another release, as this run can find them again in its own facts.
 
     apart, adds: our names of the columns that theirs are told apart by and added up of. k: their fewest persons. time, window:
-    which of our facts could be theirs, by our name of the time column; None: all could. comparable: whether `Facts.said` is by
-    the same hash as here.
+    which of our facts could be theirs, by our name of the time column; None: all could.
     """
 
     apart: tuple[str, ...]
@@ -49,7 +51,6 @@ class Other:
     facts: Facts
     time: str | None = None
     window: Window = field(default_factory=Window)
-    comparable: bool = True
 
     @property
     def could_be_theirs(self) -> str:
@@ -85,8 +86,8 @@ class Together:
 
     @property
     def share(self) -> float:
-        """Of the persons behind our cells and those whom they expose."""
-        return self.exposed / self.persons if self.persons else 0.0
+        """Of the persons behind our cells."""
+        return min(1.0, self.exposed / self.persons) if self.persons else float(self.exposed > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ def mark(
     *,
     facts: str,
     levels: Mapping[str, str],
+    windows: Mapping[str, str],
     added: Mapping[str, str],
     own: Sequence[str],
     segments: int,
@@ -132,8 +134,8 @@ def mark(
     """Finds for each pair of ours where the others show it.
 
     con: with the tables `pairs` (atom, person, ...) and `levels` (level, ...). facts: a relation (atom, person, ...) of all
-    facts. levels: the column of `levels` in which a fact column, or other SQL over the facts, stands; added: the column of
-    `facts` likewise; own: those columns of `levels` that our cells are told apart by. segments: an atom's number is its
+    facts. levels, windows: the column of `levels` in which a fact column, or whether a fact lies in a window, stands; added: the
+    column of `facts` likewise; own: those columns of `levels` that our cells are told apart by. segments: an atom's number is its
     level's times this, plus its segment's.
 
     Leaves `seen`, the pairs with `before`, a number for the cells that they lie in elsewhere; `befores` (before, b0, ..., least
@@ -141,28 +143,32 @@ def mark(
     `unsure` (atom): those that hold corrected facts, with all that have to be in one cell with them.
     """
     con.register("who_is", pa.table({"number": others.persons, "person": np.arange(len(others.persons))}))
-    con.execute("CREATE TEMP TABLE who AS SELECT CAST(person AS INTEGER) AS person, number FROM who_is")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE who AS SELECT CAST(person AS INTEGER) AS person, number FROM who_is"
+    )
     for number, other in enumerate(others.every):
-        _find(con, number, other, others.names, counted, levels=levels, segments=segments)
-        _find_changes(con, number, other, facts=facts, added=added, k=max(k, other.k))
+        _find(con, number, other, others.names, counted, levels=levels, windows=windows, segments=segments)
+        _find_changes(con, number, other, facts=facts, added=added)
     places = range(len(others.every))
     shown = ", ".join(f"coalesce(f{i}.cell, -1) AS b{i}" for i in places)
     joins = " ".join(f"LEFT JOIN found{i} f{i} USING (atom, person)" for i in places)
     told = ", ".join(f"b{i}" for i in places)
-    con.execute(f"CREATE TEMP TABLE placed_before AS SELECT pairs.*, {shown} FROM pairs {joins}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE placed_before AS SELECT pairs.*, {shown} FROM pairs {joins}")
     sizes = " ".join(f"LEFT JOIN sizes{i} s{i} ON s{i}.cell = b{i}" for i in places)
     largest = ", ".join(f"CASE WHEN b{i} >= 0 THEN {other.k} END" for i, other in enumerate(others.every))
     con.execute(
-        f"CREATE TEMP TABLE befores AS SELECT row_number() OVER () AS before, {told}, "
+        f"CREATE OR REPLACE TEMP TABLE befores AS SELECT row_number() OVER () AS before, {told}, "
         f"least(greatest({int(k)}, {largest}), {', '.join(f's{i}.n' for i in places)}) AS least "
         f"FROM (SELECT DISTINCT {told} FROM placed_before) {sizes}"
     )
-    con.execute(f"CREATE TEMP TABLE seen AS FROM placed_before JOIN befores USING ({told})")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE seen AS FROM placed_before JOIN befores USING ({told})")
     changed = " UNION ".join(f"SELECT atom FROM unsure{i}" for i in places)
-    same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM l.{name}" for name in own) or "true"
+    same = " AND ".join(f"o.{name} IS NOT DISTINCT FROM c.{name}" for name in own) or "true"
+    picked = "".join(f", {name}" for name in own)
     con.execute(
-        f"CREATE TEMP TABLE unsure AS SELECT DISTINCT o.level * {segments} + atom % {segments} AS atom "
-        f"FROM ({changed}) JOIN levels l ON l.level = atom // {segments} JOIN levels o ON {same}"
+        f"CREATE OR REPLACE TEMP TABLE unsure AS SELECT o.level * {segments} + c.segment AS atom FROM (SELECT DISTINCT "
+        f"atom % {segments} AS segment{picked} FROM ({changed}) JOIN levels ON level = atom // {segments}) c "
+        f"JOIN levels o ON {same}"
     )
     con.execute("DROP TABLE placed_before")
 
@@ -175,6 +181,7 @@ def _find(
     counted: Counted,
     *,
     levels: Mapping[str, str],
+    windows: Mapping[str, str],
     segments: int,
 ) -> None:
     """Leaves `theirs` (id, level, number, cell, atom), what is remembered; `found` (atom, person, id, cell, theirs), which of
@@ -189,18 +196,18 @@ def _find(
         "valued": other.facts.valued,
     }
     con.register(f"remembered{number}", pa.table(remembered))
-    con.execute(f"CREATE TEMP TABLE theirs{number} AS FROM remembered{number}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE theirs{number} AS FROM remembered{number}")
     picked = (
         ", ".join(f"CAST({levels[name]} AS VARCHAR) AS l{i}" for i, name in enumerate(other.apart))
         or "'0' AS l0"
     )
     here = con.sql(
-        f"SELECT level, {picked} FROM levels WHERE {levels[other.could_be_theirs]} ORDER BY level"
+        f"SELECT level, {picked} FROM levels WHERE {windows[other.could_be_theirs]} ORDER BY level"
     ).to_arrow_table()
     mine = mixed([numbers(column, names) for column in here.columns[1:]], here.num_rows).view(np.int64)
     con.register(f"numbered{number}", pa.table({"level": here["level"], "number": mine}))
     con.execute(
-        f"CREATE TEMP TABLE found{number} AS SELECT p.atom, p.person, t.id, t.cell, t.atom AS theirs FROM pairs p "
+        f"CREATE OR REPLACE TEMP TABLE found{number} AS SELECT p.atom, p.person, t.id, t.cell, t.atom AS theirs FROM pairs p "
         f"JOIN numbered{number} l ON l.level = p.atom // {segments} JOIN who w USING (person) "
         f"JOIN theirs{number} t ON t.level = l.number AND t.number = w.number"
     )
@@ -211,11 +218,11 @@ def _find(
         for measure, column in counted.measured.items()
     ]
     con.execute(
-        f"CREATE TEMP TABLE gone{number} AS SELECT cell, number{''.join(flags)} FROM theirs{number} "
+        f"CREATE OR REPLACE TEMP TABLE gone{number} AS SELECT cell, number{''.join(flags)} FROM theirs{number} "
         f"ANTI JOIN found{number} USING (id) WHERE cell >= 0 GROUP BY cell, number"
     )
     con.execute(
-        f"CREATE TEMP TABLE sizes{number} AS SELECT cell, count(DISTINCT number) AS n FROM theirs{number} "
+        f"CREATE OR REPLACE TEMP TABLE sizes{number} AS SELECT cell, count(DISTINCT number) AS n FROM theirs{number} "
         "WHERE cell >= 0 GROUP BY cell"
     )
 
@@ -227,20 +234,17 @@ def _find_changes(
     *,
     facts: str,
     added: Mapping[str, str],
-    k: int,
 ) -> None:
-    """Leaves `unsure` (atom): ours whose facts, in a cell that they show, add up to something else than they did, where fewer
-    than k persons are gone from that cell for sure."""
+    """Leaves `unsure` (atom): ours whose facts, in a cell that they show, add up to something else than they did."""
     marked = np.flatnonzero(other.facts.cells > 0)
     was = pa.table({"theirs": other.facts.atoms[marked], "was": other.facts.said[marked]})
     con.register(f"was{number}", was)
     sums = ", ".join(added[name] for name in other.adds) or "1"
-    differs = "CAST(said % 9223372036854775807 AS BIGINT) <> was" if other.comparable else "true"
     con.execute(
-        f"CREATE TEMP TABLE unsure{number} AS SELECT DISTINCT atom FROM found{number} SEMI JOIN "
+        f"CREATE OR REPLACE TEMP TABLE unsure{number} AS SELECT DISTINCT atom FROM found{number} SEMI JOIN "
         f"(SELECT theirs FROM (SELECT theirs, sum(hash({sums})) AS said FROM {facts} JOIN found{number} USING (atom, person) "
-        f"WHERE cell >= 0 GROUP BY theirs) JOIN was{number} USING (theirs) WHERE {differs}) USING (theirs) "
-        f"ANTI JOIN (SELECT cell FROM gone{number} GROUP BY cell HAVING count(*) >= {int(k)}) USING (cell)"
+        f"WHERE cell >= 0 GROUP BY theirs) JOIN was{number} USING (theirs) "
+        "WHERE CAST(said % 9223372036854775807 AS BIGINT) <> was) USING (theirs)"
     )
 
 
@@ -275,13 +279,19 @@ def together(
     gone = []
     for i in places:
         theirs = ", ".join("cell" if i == j else "-1" for j in places)
-        gone.append(f"SELECT number, {theirs}, -1{flags} FROM gone{i}")
+        gone.append(f"SELECT number, {theirs}, {_GONE}{flags} FROM gone{i}")
     rows = con.sql(
         f"SELECT DISTINCT * FROM (SELECT number, {shown}, coalesce(cell, -1) AS cell{', ' * bool(ours)}{ours} FROM seen "
         f"JOIN who USING (person) LEFT JOIN placed USING (atom) UNION ALL {' UNION ALL '.join(gone)}) "
         f"WHERE {' OR '.join(f'b{i} >= 0' for i in places)} OR cell >= 0"
     ).fetchnumpy()
     cells = np.column_stack([rows[f"b{i}"] for i in places] + [rows["cell"]]).astype(np.int64)
+    # A cell of theirs of which we show nothing is told of as a whole, or not at all.
+    ours_too = cells[:, -1] >= 0
+    kept = ours_too.copy()
+    for i in places:
+        kept |= np.isin(cells[:, i], np.setdiff1d(cells[ours_too, i], [-1]))
+    rows, cells = {name: column[kept] for name, column in rows.items()}, cells[kept]
     _, persons = np.unique(rows["number"], return_inverse=True)
     found = doubtful(persons, cells, ks)
     doubt, apart = found.rows.copy(), found.apart.copy()

@@ -87,7 +87,7 @@ def build_cell_table(
                 f"Release refused: `{table.name}` holds facts of fewer than {terms.k} `{terms.unit}`.",
                 remedy="Ask for a longer window or a larger table, or lower k.",
             )
-        _refuse_exposed(counts, contract, table)
+        _refuse_exposed(counts, others.limit if others is not None else 0.0, contract, table)
         _write(con.sql("FROM cells").to_arrow_table(), target)
     shutil.rmtree(spill, ignore_errors=True)
     _recount(target, counts, contract, table)
@@ -137,18 +137,18 @@ def _name_persons(
     )
 
 
-def _refuse_exposed(counts: CellCounts, contract: Contract, table: Table) -> None:
+def _refuse_exposed(counts: CellCounts, limit: float, contract: Contract, table: Table) -> None:
     """Raises PrivacyError where the cells and those of other releases together tell of too few, or where nothing is left of
-    them for the others' sake."""
+    them for the others' sake. limit: the least share of persons that one of the contracts bears."""
     terms, found = contract.privacy, counts.beside
     if found is None or terms is None:
         return
-    if found.share > terms.max_intersected:
+    if found.share > limit:
         raise PrivacyError(
             f"Release refused: read beside {found.live} live tables of cells of the same facts, `{table.name}` would expose "
             f"{found.exposed} of {found.persons} `{terms.unit}` in groups of fewer than {found.k}; contract {contract.id} "
-            f"{contract.version} bears {terms.max_intersected:.2%}.",
-            remedy="Raise maxIntersected, or let an earlier release end: suspend or terminate its contract, and delete it.",
+            f"{contract.version} and the others bear {limit:.2%}.",
+            remedy="Raise maxIntersected in all of them, or let an earlier release end: suspend or terminate its contract, and delete it.",
         )
     if counts.facts and not counts.cells and counts.units >= terms.k:
         raise PrivacyError(

@@ -59,9 +59,9 @@ def number_facts(
     ours: a contract may call its columns and measures anything. Texts are compared only here: what follows runs on numbers.
     """
     every = others.every if others is not None else ()
-    told = {name: quoted(name) for name in (*level_columns(plan), *(n for each in every for n in each.apart))}
-    told |= {each.could_be_theirs: each.could_be_theirs for each in every}
-    values = {f"a{i}": column for i, column in enumerate(told.values())} or {"a0": "0"}
+    told = list(dict.fromkeys([*level_columns(plan), *(name for each in every for name in each.apart)]))
+    when = list(dict.fromkeys(each.could_be_theirs for each in every))
+    values = {f"a{i}": sql for i, sql in enumerate([*map(quoted, told), *when])} or {"a0": "0"}
     picked = ", ".join(f"{column} AS {name}" for name, column in values.items())
     measured = measured_columns(plan)
     added = {name: f"x{i}" for i, name in enumerate(dict.fromkeys(n for each in every for n in each.adds))}
@@ -98,10 +98,19 @@ def number_facts(
     con.execute(f"CREATE TEMP TABLE atoms AS SELECT atom, count(*) AS n{counts} FROM pairs GROUP BY atom")
     counted = Counted(partial=partial, measured=dict(measured))
     if others is not None:
-        columns = dict(zip(told, values, strict=False))
-        own = [columns[name] for name in level_columns(plan)]
+        columns = {name: f"a{i}" for i, name in enumerate(told)}
+        windows = {sql: f"a{len(told) + i}" for i, sql in enumerate(when)}
         mark(
-            con, others, counted, facts=numbered, levels=columns, added=added, own=own, segments=segments, k=k
+            con,
+            others,
+            counted,
+            facts=numbered,
+            levels=columns,
+            windows=windows,
+            added=added,
+            own=[columns[name] for name in level_columns(plan)],
+            segments=segments,
+            k=k,
         )
     return Numbered(
         facts=numbered,

@@ -35,6 +35,7 @@ def made_of(contract: Contract, table: Table, types: Mapping[str, str]) -> Made:
         apart=columns(level_columns(plan)),
         adds=columns([name for _, name in measured_columns(plan)]),
         k=terms.k,
+        limit=terms.max_intersected,
         engine=duckdb.__version__,
     )
 
@@ -68,15 +69,17 @@ def others_of(
     """
     terms = contract.privacy
     assert terms is not None  # the caller has looked
-    every = [
-        _other(each, made, contract, table, types, history.window)
+    same = [
+        (each, made)
         for each in history.others
         if (made := each.facts.made) is not None
         and same_facts(made.origins, made.time, each.window, contract, table, history.window)
     ]
+    every = [_other(each, made, contract, table, types, history.window) for each, made in same]
+    limit = min([terms.max_intersected, *(made.limit for _, made in same)])
     if not every:
         return None
-    return Others(every=every, names=history.names, persons=persons, limit=terms.max_intersected)
+    return Others(every=every, names=history.names, persons=persons, limit=limit)
 
 
 def _other(
@@ -115,6 +118,22 @@ def _other(
             f"{names} had another type there",
             f"Declare the same type in both contracts; or {LET_GO}",
         )
+    if time and not types[ours[time]].startswith(("DATE", "TIMESTAMP")):
+        raise apart(
+            each.release,
+            "cells",
+            table,
+            f"`{ours[time]}`, by which their window is cut, is neither a date nor a timestamp here",
+            f"Declare it as one; or {LET_GO}",
+        )
+    if made.engine != duckdb.__version__:
+        raise apart(
+            each.release,
+            "cells",
+            table,
+            f"whether its facts were corrected since can be told by DuckDB {made.engine} alone",
+            f"Take a window that doesn't overlap; or {LET_GO}",
+        )
     return Other(
         apart=tuple(ours[name] for name, _ in made.apart),
         adds=tuple(ours[name] for name, _ in made.adds),
@@ -122,7 +141,6 @@ def _other(
         facts=each.facts,
         time=ours[time] if time else None,
         window=each.window,
-        comparable=made.engine == duckdb.__version__,
     )
 
 

@@ -40,10 +40,10 @@ def place_beside(
         _climb(con, numbered.alone(), plan=plan, rungs=rungs, k=k, progress=progress)
         before = bars
         seen, bars = together(con, others, numbered.counted, k=k)
+        if not seen.persons or not (bars or before):
+            break
         if seen.share <= others.limit:
             return rungs, seen
-        if not (bars or before):
-            break
     con.execute("DELETE FROM barred")
     rungs = _place_all(con, numbered, plan=plan, k=k, progress=progress)
     return rungs, together(con, others, numbered.counted, k=k)[0]

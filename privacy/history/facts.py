@@ -41,7 +41,7 @@ class Made:
 
     origins: which facts. unit: the source's name of the column that says whose they are. time: the source's name of the column that windows are cut by, "" for none. apart: the columns that
     atoms are told apart by, and adds: those that their facts are added up of, each as the source calls it, with its type. k:
-    fewest persons of a cell. engine: whose hash `Facts.said` is.
+    fewest persons of a cell; limit: the share of persons that the contract bears to be told of as fewer. engine: whose hash `Facts.said` is.
     """
 
     origins: FactOrigins
@@ -50,6 +50,7 @@ class Made:
     apart: tuple[tuple[str, str], ...]
     adds: tuple[tuple[str, str], ...]
     k: int
+    limit: float
     engine: str
 
 
@@ -177,11 +178,12 @@ def write_facts(pieces: Iterable[Facts], table: str, plan: str, made: Made, path
     return file_digest(path)
 
 
-def told_of(path: Path, key: FileKey) -> Made | None:
-    """Of what the cells are made that are remembered in `path`; None where it doesn't say. Raises IntegrityError when it can't be
-    read."""
+def told_of(path: Path, key: FileKey) -> tuple[str, Made | None]:
+    """The table whose cells are remembered in `path`, and of what they are made; None where it doesn't say. Raises IntegrityError
+    when it can't be read."""
     try:
-        return _made(_about(path, key))
+        said = _about(path, key)
+        return str(said["table"]), _made(said)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(path) from None
 
@@ -234,6 +236,7 @@ def _made(said: Mapping[str, Any]) -> Made | None:
         apart=tuple((name, kind) for name, kind in told["apart"]),
         adds=tuple((name, kind) for name, kind in told["adds"]),
         k=told["k"],
+        limit=told["limit"],
         engine=told["engine"],
     )
 

@@ -17,6 +17,7 @@ from core.proof import Window
 from core.settings import Settings
 from pipeline import otherfacts, remembered, route
 from pipeline.home import Home
+from privacy.facts import others
 from privacy.report.report import DISCLOSURE
 from tests.shop import open_shop
 
@@ -150,12 +151,43 @@ def test_a_month_within_a_year_is_told_from_the_rest_of_it(home: Home, shop: Pat
     assert min(len(each) for pair in inside.values() for each in pair) >= K
 
 
+def test_another_name_for_the_table_is_no_way_around(home: Home, shop: Path) -> None:
+    """The attack: the contract calls its table otherwise, and goes by day instead of by goods."""
+    route.run("small-shop", home=home)
+    text = shop.read_text(encoding="utf-8").replace("version: 1.0.0", "version: 2.0.0").replace(GOODS, DAYS)
+    shop.write_text(text.replace("  - name: orders\n", "  - name: purchases\n"), encoding="utf-8")
+    release = route.run("small-shop", home=home).release
+    report = json.loads(home.catalog.documents(release.release)[DISCLOSURE].read_text(encoding="utf-8"))
+    assert report["cells"]["purchases"]["beside"]["live"] == 1
+    assert report["cells"]["purchases"]["beside"]["exposed"] == 0
+
+
+def test_a_time_of_another_kind_and_another_engine_are_refused(
+    home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_day(shop, (DAYS, GOODS))
+    route.run("small-shop", home=home, window=Window(end=datetime(2026, 7, 1, tzinfo=UTC)))
+    monkeypatch.setattr(others.duckdb, "__version__", "9.9.9")
+    with pytest.raises(PrivacyError, match=r"were corrected since can be told by DuckDB .* alone"):
+        route.run("other-shop", home=home)
+    by_day(
+        shop,
+        (DAYS, GOODS),
+        ("      - {property: sluiceTime, value: day}\n", ""),
+        ("name: day, logicalType: date", "name: day, logicalType: string"),
+    )
+    with pytest.raises(
+        PrivacyError, match="`day`, by which their window is cut, is neither a date nor a timestamp"
+    ):
+        route.run("other-shop", home=home)
+
+
 def test_a_memory_that_does_not_say_what_its_cells_are_of_stops_the_next(
     home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_day(shop)
     route.run("small-shop", home=home)
-    monkeypatch.setattr(otherfacts, "told_of", lambda *_: None)
+    monkeypatch.setattr(otherfacts, "told_of", lambda *_: ("orders", None))
     with pytest.raises(PrivacyError, match="before the hall kept account of what they are made of"):
         route.run("other-shop", home=home)
 
