@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,26 @@ def test_a_time_of_another_kind_and_another_engine_are_refused(
     with pytest.raises(
         PrivacyError, match="`day`, by which their window is cut, is neither a date nor a timestamp"
     ):
+        route.run("other-shop", home=home)
+
+
+def test_a_column_of_another_type_and_other_units_are_refused(
+    home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_day(shop, ("name: pieces\n        logicalType: integer", "name: pieces\n        logicalType: number"))
+    route.run("small-shop", home=home)
+    with pytest.raises(PrivacyError, match="`pieces` had another type there") as refused:
+        route.run("other-shop", home=home)
+    assert "Declare the same type" in refused.value.remedy
+    by_day(shop)
+    real = otherfacts.read_facts
+
+    def of_households(*given: Any) -> Any:
+        facts = real(*given)
+        return replace(facts, made=replace(facts.made, unit="household"))
+
+    monkeypatch.setattr(otherfacts, "read_facts", of_households)
+    with pytest.raises(PrivacyError, match="they count other persons"):
         route.run("other-shop", home=home)
 
 

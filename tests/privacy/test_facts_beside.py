@@ -297,7 +297,7 @@ def sorted_facts(cell: frozenset[Fact]) -> list[str]:
 
 
 @pytest.mark.parametrize("changes", ["none", "some"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**31))
 def test_no_sum_and_difference_of_cells_tells_of_fewer_than_k(
     data: st.DataObject, seed: int, changes: str

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from privacy.models.rules import DISTINCT, ENTROPY, EQUAL, ORDERED, Asked
 from privacy.search.mondrian import partition
 from privacy.search.tuples import Tuples
+from tests.compiled import wide_codes
 from tests.privacy.models import holds
 
 
@@ -191,15 +192,7 @@ def test_it_cuts_where_most_is_gained() -> None:
 
 def test_wide_codes_are_sorted_instead_of_counted() -> None:
     """A code range far wider than the rows takes the other way of ranking, with the same promises."""
-    rng = np.random.default_rng(5)
-    values = np.sort(rng.choice(1_000_000, 400, replace=False)).astype(np.int32)
-    tuples = Tuples(
-        codes=values[:, None],
-        positions=(np.linspace(0, 1, 1_000_000),),
-        weights=np.ones(400, np.int64),
-        sensitive=np.empty((400, 0), np.int32),
-    )
-    part = partition(tuples, k=5).part
+    part = partition(wide_codes(), k=5).part
     assert np.bincount(part).min() >= 5
     assert (np.diff(part) >= 0).all()
     assert part.max() > 20
