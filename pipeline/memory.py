@@ -70,7 +70,7 @@ def history_of(
         files=files,
         live=tuple(live),
         cells=tuple(cells),
-        others=tuple(others.cells),
+        others=tuple(each.read(files) for each in others.cells),
         rows=tuple(others.rows),
         window=window,
     )

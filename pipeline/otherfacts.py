@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from catalog.release import Release
 from contracts.model import Contract, Table
 from core.errors import PrivacyError
+from core.keys import FileKey
 from core.proof import Window
 from pipeline import remembered
 from pipeline.home import Home
@@ -21,11 +23,26 @@ from privacy.history.shown import Shown, read_shown
 from privacy.report.report import DISCLOSURE
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A live table of cells: of which release and window, and where it's remembered under which digest."""
+
+    release: str
+    window: Window
+    path: Path
+    digest: str
+
+    def read(self, key: FileKey) -> OtherCells:
+        """What is remembered of it. Raises IntegrityError when that was changed."""
+        facts = read_facts(self.path, key, self.digest)
+        return OtherCells(release=self.release, window=self.window, facts=facts)
+
+
 @dataclass(kw_only=True)
 class OtherFacts:
-    """What is remembered of them, and the names of their releases."""
+    """Where they're remembered, and the names of their releases."""
 
-    cells: list[OtherCells] = field(default_factory=list)
+    cells: list[Kept] = field(default_factory=list)
     rows: list[OtherRows] = field(default_factory=list)
 
     @property
@@ -63,8 +80,7 @@ def other_facts(contract: Contract, window: Window, home: Home, *, but: str) -> 
                 if made is None:
                     _refuse_unknown(release, "cells", theirs, contract, cells, window, home)
                 elif _same(made, theirs, contract, cells, window):
-                    facts = read_facts(path, key, digest)
-                    found.cells.append(OtherCells(release=release.release, window=theirs, facts=facts))
+                    found.cells.append(Kept(release=release.release, window=theirs, path=path, digest=digest))
         if rows:
             files = _files(staged, SHOWN)
             if not files:

@@ -22,7 +22,8 @@ LET_GO = "suspend or terminate the contract of the earlier release, and delete i
 def made_of(contract: Contract, table: Table, types: Mapping[str, str]) -> Made:
     """Of what the table's cells are made. types: of its columns, by our names, as the engine calls them."""
     terms, plan = contract.privacy, table.cells
-    assert terms is not None and plan is not None  # noqa: PT018 (it holds cells)
+    assert terms is not None  # it holds facts of persons
+    assert plan is not None  # as cells
     source = source_names(table)
 
     def columns(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -85,39 +86,13 @@ def others_of(
 def _other(
     each: OtherCells, made: Made, contract: Contract, table: Table, types: Mapping[str, str], window: Window
 ) -> Other:
-    assert contract.privacy is not None  # it has cells
-    ours = {theirs: name for name, theirs in source_names(table).items()}
-    if ours.get(made.unit) != contract.privacy.unit:
-        raise apart(
-            each.release,
-            "cells",
-            table,
-            "they count other persons",
-            f"Name the same column as the unit; or {LET_GO}",
-        )
+    source = source_names(table)
+    ours = {theirs: name for name, theirs in source.items()}
     time = "" if made.time == "" or _within(window, each.window, made, table, ours) else made.time
     wanted = [*made.apart, *made.adds]
-    missing = [name for name, _ in wanted if name not in ours] + ([time] if time and time not in ours else [])
-    if missing:
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(missing))
-        raise apart(
-            each.release,
-            "cells",
-            table,
-            f"`{table.name}` doesn't have {names} of the source",
-            f"Declare {names} as columns that don't go out (sluiceTransform: drop), or take a window that doesn't overlap; or "
-            f"{LET_GO}",
-        )
-    other = [name for name, kind in wanted if types[ours[name]] != kind]
-    if other:
-        names = ", ".join(f"`{ours[name]}`" for name in dict.fromkeys(other))
-        raise apart(
-            each.release,
-            "cells",
-            table,
-            f"{names} had another type there",
-            f"Declare the same type in both contracts; or {LET_GO}",
-        )
+    kinds = {source[name]: kind for name, kind in types.items() if name in source}
+    also = [(time, kinds.get(time, ""))] if time else []  # of any type that can be cut by, see below
+    refuse_lacking(each.release, "cells", made.unit, [*wanted, *also], kinds, contract, table)
     if time and not types[ours[time]].startswith(("DATE", "TIMESTAMP")):
         raise apart(
             each.release,
@@ -142,6 +117,34 @@ def _other(
         time=ours[time] if time else None,
         window=each.window,
     )
+
+
+def refuse_lacking(
+    release: str,
+    what: str,
+    unit: str,
+    wanted: Sequence[tuple[str, str]],
+    kinds: Mapping[str, str],
+    contract: Contract,
+    table: Table,
+) -> None:
+    """Raises PrivacyError where a release's `what` can't be found again among the facts of our table. unit, wanted: the source's names
+    of the column that says whose they are there, and of those that tell them apart, with their types. kinds: of ours, likewise.
+    """
+    ours = {theirs: name for name, theirs in source_names(table).items()}
+    if contract.privacy is None or ours.get(unit) != contract.privacy.unit:
+        why, remedy = "they count other persons", "Name the same column as the unit"
+        raise apart(release, what, table, why, f"{remedy}; or {LET_GO}")
+    missing = list(dict.fromkeys(f"`{name}`" for name, _ in wanted if name not in ours))
+    if missing:
+        names = ", ".join(missing)
+        why = f"`{table.name}` doesn't have {names} of the source"
+        remedy = f"Declare {names} as columns that don't go out (sluiceTransform: drop), or take a window that doesn't overlap"
+        raise apart(release, what, table, why, f"{remedy}; or {LET_GO}")
+    other = list(dict.fromkeys(f"`{ours[name]}`" for name, kind in wanted if kinds[name] != kind))
+    if other:
+        why = f"{', '.join(other)} had another type there"
+        raise apart(release, what, table, why, f"Declare the same type in both contracts; or {LET_GO}")
 
 
 def _within(window: Window, theirs: Window, made: Made, table: Table, ours: Mapping[str, str]) -> bool:

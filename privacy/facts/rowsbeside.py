@@ -21,7 +21,7 @@ from core.progress import Progress, silent
 from core.proof import Window
 from privacy.facts.attackers import Attackers, Seen
 from privacy.facts.coded import Coded, ranked
-from privacy.facts.others import LET_GO, apart, same_facts, source_names
+from privacy.facts.others import refuse_lacking, same_facts, source_names
 from privacy.facts.periods import micros, since_1970
 from privacy.facts.rowrisk import RowsBeside
 from privacy.facts.treated import by_value
@@ -35,7 +35,8 @@ HIDDEN = (Transform.PSEUDONYM, Transform.TOKEN, Transform.DROP)  # nobody outsid
 def shown_of(contract: Contract, table: Table, fields: pa.Schema) -> Shown:
     """What is to be remembered of a table of rows. fields: of its source, by our names."""
     terms, plan = contract.privacy, table.rows
-    assert terms is not None and plan is not None  # noqa: PT018 (it goes out as rows)
+    assert terms is not None  # it holds facts of persons
+    assert plan is not None  # as rows
     source = source_names(table)
     columns = [
         ShownColumn(
@@ -84,40 +85,12 @@ def beside_of(history: History | None, contract: Contract, table: Table, fields:
 
 
 def _read(each: OtherRows, contract: Contract, table: Table, fields: pa.Schema) -> list[str]:
-    assert contract.privacy is not None  # it goes out as rows
-    ours = {theirs: name for name, theirs in source_names(table).items()}
-    if ours.get(each.shown.unit) != contract.privacy.unit:
-        raise apart(
-            each.release,
-            "rows",
-            table,
-            "they count other persons",
-            f"Name the same column as the unit; or {LET_GO}",
-        )
+    source = source_names(table)
+    ours = {theirs: name for name, theirs in source.items()}
     wanted = _added(each.shown, table)
-    missing = [column.name for column in wanted if column.name not in ours]
-    if missing:
-        names = ", ".join(f"`{name}`" for name in missing)
-        raise apart(
-            each.release,
-            "rows",
-            table,
-            f"`{table.name}` doesn't have {names} of the source",
-            f"Declare {names} as columns that don't go out (sluiceTransform: drop), or take a window that doesn't overlap; or "
-            f"{LET_GO}",
-        )
-    other = [
-        ours[column.name] for column in wanted if str(fields.field(ours[column.name]).type) != column.type
-    ]
-    if other:
-        names = ", ".join(f"`{name}`" for name in other)
-        raise apart(
-            each.release,
-            "rows",
-            table,
-            f"{names} had another type there",
-            f"Declare the same type in both contracts; or {LET_GO}",
-        )
+    kinds = {source[field.name]: str(field.type) for field in fields if field.name in source}
+    columns = [(column.name, column.type) for column in wanted]
+    refuse_lacking(each.release, "rows", each.shown.unit, columns, kinds, contract, table)
     time = [ours[each.shown.time]] if each.shown.time in ours else []
     return [*(ours[column.name] for column in wanted), *time]
 

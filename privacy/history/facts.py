@@ -39,9 +39,10 @@ _ATOMS_ALONE = 1  # the version that had an atom's number, and not of which leve
 class Made:
     """Of what cells are made, so that those of another contract can be held against them.
 
-    origins: which facts. unit: the source's name of the column that says whose they are. time: the source's name of the column that windows are cut by, "" for none. apart: the columns that
-    atoms are told apart by, and adds: those that their facts are added up of, each as the source calls it, with its type. k:
-    fewest persons of a cell; limit: the share of persons that the contract bears to be told of as fewer. engine: whose hash `Facts.said` is.
+    origins: which facts. unit, time: the source's names of the column that says whose they are, and of the one that windows are cut by
+    ("": none). apart: the columns that atoms are told apart by, and adds: those that their facts are added up of, each as the source
+    calls it, with its type. k: fewest persons of a cell; limit: the share of persons that the contract bears to be told of as fewer.
+    engine: whose hash `Facts.said` is.
     """
 
     origins: FactOrigins
@@ -193,7 +194,7 @@ def read_facts(path: Path, key: FileKey, digest: str) -> Facts:
     try:
         if file_digest(path) != digest:
             raise _unreadable(path)
-        said, rows = _about(path, key), read(_file(path, key))
+        said, rows = _about(path, key), read(remembered_file(path, key))
         made = _made(said)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         raise _unreadable(path) from None
@@ -219,7 +220,7 @@ def read_facts(path: Path, key: FileKey, digest: str) -> Facts:
 
 
 def _about(path: Path, key: FileKey) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads((schema(_file(path, key)).metadata or {})[_ABOUT])
+    said: dict[str, Any] = json.loads((schema(remembered_file(path, key)).metadata or {})[_ABOUT])
     if said.get("version") not in (_ATOMS_ALONE, _VERSION):
         raise _unreadable(path)
     return said
@@ -241,7 +242,8 @@ def _made(said: Mapping[str, Any]) -> Made | None:
     )
 
 
-def _file(path: Path, key: FileKey) -> TableFile:
+def remembered_file(path: Path, key: FileKey) -> TableFile:
+    """A file of what is remembered, to be read."""
     return TableFile(name=path.stem, path=path, rows=0, size_bytes=0, sha256="", key=key)
 
 

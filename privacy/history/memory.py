@@ -25,7 +25,7 @@ from core.errors import IntegrityError
 from core.keys import FileKey
 from core.parquet import read, schema, writer
 from core.proof import TableFile, Window
-from privacy.history.facts import Facts
+from privacy.history.facts import Facts, remembered_file
 from privacy.history.links import Origins
 from privacy.history.shown import Shown
 from privacy.subjects.names import Numbers
@@ -146,7 +146,7 @@ def about_of(folder: Path, key: FileKey) -> About:
 def _about(folder: Path, key: FileKey) -> tuple[About, int]:
     """And the version of its form."""
     try:
-        said = json.loads((schema(_file(folder / CLASSES, key)).metadata or {})[_ABOUT])
+        said = json.loads((schema(remembered_file(folder / CLASSES, key)).metadata or {})[_ABOUT])
         version = said.pop("version")
         if version not in (_IN_ORDER, _VERSION):
             raise _unreadable(folder)
@@ -161,7 +161,7 @@ def read_memory(folder: Path, key: FileKey, digests: Mapping[str, str]) -> Memor
     try:
         if any(file_digest(folder / name) != digests.get(name) for name in (ROWS, CLASSES)):
             raise _unreadable(folder)
-        rows, classes = (read(_file(folder / name, key)) for name in (ROWS, CLASSES))
+        rows, classes = (read(remembered_file(folder / name, key)) for name in (ROWS, CLASSES))
     except (OSError, pa.ArrowException):
         raise _unreadable(folder) from None
     columns = sum(name.startswith("label_") for name in classes.column_names)
@@ -181,10 +181,6 @@ def read_memory(folder: Path, key: FileKey, digests: Mapping[str, str]) -> Memor
 
 def _side_by_side(columns: Sequence[pa.ChunkedArray], rows: int, kind: type) -> npt.NDArray[Any]:
     return np.stack([each.to_numpy() for each in columns], axis=1) if columns else np.empty((rows, 0), kind)
-
-
-def _file(path: Path, key: FileKey) -> TableFile:
-    return TableFile(name=path.stem, path=path, rows=0, size_bytes=0, sha256="", key=key)
 
 
 def _unreadable(folder: Path) -> IntegrityError:

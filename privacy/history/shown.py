@@ -17,7 +17,7 @@ from core.digest import file_digest
 from core.errors import IntegrityError
 from core.keys import FileKey
 from core.parquet import schema, writer
-from core.proof import TableFile
+from privacy.history.facts import remembered_file
 from privacy.history.links import FactOrigins
 
 _ABOUT = b"sluice.shown"
@@ -66,8 +66,7 @@ def read_shown(path: Path, key: FileKey, digest: str) -> Shown:
     try:
         if file_digest(path) != digest:
             raise _unreadable(path)
-        file = TableFile(name=path.stem, path=path, rows=0, size_bytes=0, sha256=digest, key=key)
-        said: dict[str, Any] = json.loads((schema(file).metadata or {})[_ABOUT])
+        said: dict[str, Any] = json.loads((schema(remembered_file(path, key)).metadata or {})[_ABOUT])
         if said.pop("version") != _VERSION:
             raise _unreadable(path)
         columns = tuple(_column(each) for each in said.pop("columns"))

@@ -166,9 +166,9 @@ def test_a_lasting_pseudonym_joins_what_ours_keeps_apart(build: Build) -> None:
     two = replace(MONTHLY, points=2)
     alone = build(rows, table(DAY, STOP, plan=two))
     assert alone.reached.share == 0.0
-    assert (
-        build(rows, table(DAY, STOP, plan=two), other(table(DAY, STOP, plan=two))).beside.reached.share == 0.0
-    )  # type: ignore[union-attr]
+    alike = build(rows, table(DAY, STOP, plan=two), other(table(DAY, STOP, plan=two))).beside
+    assert alike is not None
+    assert alike.reached.share == 0.0
     joined = build(rows, table(DAY, STOP, plan=two), other(table(DAY, STOP, plan=PLAN))).beside
     assert joined is not None
     assert joined.reached.share == 1.0
