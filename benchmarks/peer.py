@@ -33,9 +33,9 @@ def anjana(file: str, asked: dict[str, Any], out: str) -> dict[str, Any]:
 
     quasi, sensitive, k = asked["quasi_identifiers"], asked["sensitive"], asked["k"]
     ladders = {name: dict(enumerate(levels)) for name, levels in asked["ladders"].items()}
-    frame = pq.read_table(file).to_pandas()
     most = 100 * asked["max_suppressed"]
     start, wall = _used(), time.perf_counter()
+    frame = pq.read_table(file).to_pandas()
     with contextlib.redirect_stdout(io.StringIO()):
         if asked["t"] is not None:
             made = anonymity.t_closeness(frame, ["person"], quasi, sensitive, k, asked["t"], most, ladders)
@@ -43,8 +43,8 @@ def anjana(file: str, asked: dict[str, Any], out: str) -> dict[str, Any]:
             made = anonymity.l_diversity(frame, ["person"], quasi, sensitive, k, asked["l"], most, ladders)
         else:
             made = anonymity.k_anonymity(frame, ["person"], quasi, k, most, ladders)
-    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": _used() - start, "peak_mb": _peak_mb()}
     pq.write_table(pa.Table.from_pandas(made[quasi], preserve_index=False), out)
+    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": _used() - start, "peak_mb": _peak_mb()}
     return cost
 
 

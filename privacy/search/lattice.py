@@ -32,9 +32,11 @@ Source: LeFevre, DeWitt, Ramakrishnan 2005 (Incognito); Kohlmayer, Prasser et al
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -109,12 +111,14 @@ def full_domain(
     k: int,
     asked: Sequence[Asked] = (),
     max_suppressed: int,
+    below: float | None = None,
     progress: Progress = silent,
 ) -> FullDomain | None:
     """The best node, see above; None when each leaves out more than `max_suppressed` persons.
 
-    levels: one a dimension, over the codes of the tuples. With max_suppressed at all persons the answer may be to keep
-    nobody. Raises PrivacyError when the lattice is larger than LARGEST.
+    levels: one a dimension, over the codes of the tuples. below: None too when no node loses less than that (0..1), which is
+    found out sooner than which node is best. With max_suppressed at all persons the answer may be to keep nobody. Raises
+    PrivacyError when the lattice is larger than LARGEST.
     """
     nodes = lattice_nodes(levels)
     if nodes > LARGEST:
@@ -124,7 +128,7 @@ def full_domain(
             nodes=nodes,
             largest=LARGEST,
         )
-    search = _Search(tuples, levels, k=k, asked=asked, max_suppressed=max_suppressed)
+    search = _Search(tuples, levels, k=k, asked=asked, max_suppressed=max_suppressed, below=below)
     size = _THREADS if search.cells.bundles.shape[1] >= _WORTH else 1
     with ThreadPoolExecutor(size) as pool:
         for batch, done in itertools.chain(search.descent(size), search.candidates(size)):
@@ -160,9 +164,10 @@ class _Search:
     k: int = field(kw_only=True)
     asked: Sequence[Asked] = field(kw_only=True)
     max_suppressed: int = field(kw_only=True)
+    below: float | None = field(kw_only=True, default=None)
     evaluated: int = 0
-    best: tuple[int, int, int] | None = None  # loss in steps, persons left out, rank
-    best_node: Node = ()
+    best: tuple[int, int, int] | None = None  # what is to be beaten: loss in steps, persons left out, rank
+    best_node: Node | None = None
 
     def __post_init__(self) -> None:
         d = len(self.levels)
@@ -193,6 +198,8 @@ class _Search:
         rank = np.empty(self.height.size, np.int64)
         rank[self.by_height] = np.arange(rank.size)
         self.rank = rank.reshape(self.shape)
+        if self.below is not None:  # nobody left out and the first of all: what loses as much doesn't beat it
+            self.best = (math.ceil(Fraction(self.below) * self.whole * self.total), -1, -1)
 
     def _column(self, column: int) -> tuple[Any, ...]:
         """What the kernel needs to ask the rules of one sensitive column."""
@@ -319,11 +326,13 @@ class _Search:
     def descent(self, size: int) -> Iterator[tuple[list[Node], float]]:
         """Batches of nodes from the top down, always on to the best child within the limit, while that is better."""
         node = tuple(length - 1 for length in self.shape)
+        if not self._flat_alive(node):
+            return
         yield [node], 0.0
         before = None
         while self.best is None or self.best != before:
             before = self.best
-            node = self.best_node or node
+            node = node if self.best_node is None else self.best_node
             children = [(*node[:j], node[j] - 1, *node[j + 1 :]) for j in range(len(node)) if node[j]]
             queue = [child for child in children if self._flat_alive(child)]
             while queue:
@@ -356,7 +365,7 @@ class _Search:
 
     def answer(self) -> FullDomain | None:
         """The best node with its classes."""
-        if self.best is None:
+        if self.best is None or self.best_node is None:
             return None
         grouped = self.group(self.best_node)
         fate = fates(grouped.persons, self.k)

@@ -76,8 +76,17 @@ def partition(
     last = np.zeros(n, np.bool_)
     state = _State.of(tuples, codes, weights, order, k=k, asked=asked, cardinality=cardinality)
     slices = _grow(state, list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)), last)
+    todo = iter(slices)
+
+    def work() -> None:
+        for start, end in todo:
+            _subtree(*state.arguments, start, end, last)
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(lambda piece: _subtree(*state.arguments, piece[0], piece[1], last), slices))
+        others = [pool.submit(work) for _ in range(min(_THREADS, len(slices)) - 1)]
+        work()
+        for other in others:
+            other.result()
     stops = np.flatnonzero(last) + 1
     low, high = _corners(codes, stops)
     part = np.empty(n, np.int32)

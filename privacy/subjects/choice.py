@@ -68,11 +68,12 @@ def found(
     levels = [levels_of(hierarchy) for hierarchy in hierarchies.values()]
     if lattice_nodes(levels) > _CHEAP_NODES:
         return _because(cuts, f"over {_CHEAP_NODES:,} combinations of levels the other search takes long")
-    whole = _by_levels(tuples, hierarchies, terms.k, asked, max_suppressed, "", levels)
-    if whole is None:
-        return _because(cuts, "no levels keep the limits")
-    best, other = (cuts, whole) if cuts.loss <= whole.loss else (whole, cuts)
-    return _because(best, f"loses {best.loss:.3f}, the other {other.loss:.3f}")
+    whole = _by_levels(tuples, hierarchies, terms.k, asked, max_suppressed, "", levels, below=cuts.loss)
+    if whole is None or whole.loss >= cuts.loss:
+        return _because(
+            cuts, f"loses {cuts.loss:.3f}, which no combination of levels betters within the limits"
+        )
+    return _because(whole, f"loses {whole.loss:.3f}, the multidimensional search {cuts.loss:.3f}")
 
 
 def _by_cuts(
@@ -114,9 +115,11 @@ def _by_levels(
     max_suppressed: int,
     why: str,
     levels: Sequence[Levels] | None = None,
+    *,
+    below: float | None = None,
 ) -> Found | None:
     levels = levels or [levels_of(hierarchy) for hierarchy in hierarchies.values()]
-    best = full_domain(tuples, levels, k=k, asked=asked, max_suppressed=max_suppressed)
+    best = full_domain(tuples, levels, k=k, asked=asked, max_suppressed=max_suppressed, below=below)
     if best is None:
         return None
     count = int(best.part.max(initial=-1)) + 1

@@ -110,6 +110,30 @@ def test_it_finds_what_looking_at_every_node_finds(
     agree(tuples, levels, k=k, asked=asked, max_suppressed=int(share * tuples.persons))
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    by_unit=st.booleans(),
+    share=st.sampled_from([0, 0.2, 1]),
+    below=st.sampled_from([-0.1, -1e-6, 1e-6, 0.1, 1.0]),
+)
+def test_below_a_loss_it_finds_the_same_or_nothing(
+    seed: int, by_unit: bool, share: float, below: float
+) -> None:
+    """below: beside the best node's loss."""
+    tuples, levels = random_case(seed, by_unit=by_unit, columns=1)
+    asked = [Asked(DISTINCT, 0, 2.0), Asked(EQUAL, 0, 0.4)]
+    limit = int(share * tuples.persons)
+    best = full_domain(tuples, levels, k=2, asked=asked, max_suppressed=limit)
+    least = 0.5 if best is None else best.loss + below
+    found = full_domain(tuples, levels, k=2, asked=asked, max_suppressed=limit, below=least)
+    assert (found is None) is (best is None or below < 0)
+    if found is not None and best is not None:
+        assert (found.node, found.loss, found.suppressed) == (best.node, best.loss, best.suppressed)
+        assert (found.part == best.part).all()
+        assert found.evaluated <= best.evaluated + 1
+
+
 @pytest.mark.parametrize("by_unit", [False, True])
 @pytest.mark.parametrize(
     "other_ways",
