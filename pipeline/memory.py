@@ -28,8 +28,19 @@ from pipeline.home import Home
 from pipeline.otherfacts import other_facts
 from privacy.history.facts import read_facts
 from privacy.history.links import origins_of, plan_of
-from privacy.history.memory import CELLS, ROWS, Earlier, History, Memory, about_of, read_memory
+from privacy.history.memory import (
+    CELLS,
+    ROWS,
+    SHOWN,
+    Earlier,
+    History,
+    Memory,
+    RowsBefore,
+    about_of,
+    read_memory,
+)
 from privacy.history.rebuilt import can_be_rebuilt, names_of, rebuilt
+from privacy.history.shown import read_shown
 from privacy.subjects.columns import pseudonym_key
 
 _LOCK = "lock"
@@ -40,7 +51,7 @@ def history_of(
     contract: Contract, home: Home, *, but: str, tables: Mapping[str, TableFile], window: Window
 ) -> History | None:
     """The live releases that tell of the same persons as the contract's subject table, the oldest first, its own cells of the
-    window, and all other cells of the same facts; None where it shows neither persons nor cells. but: the release that is being made, which is no earlier one when a run is
+    window, its own rows of facts of any, and all other cells and rows of the same facts; None where it shows neither persons nor cells. but: the release that is being made, which is no earlier one when a run is
     repeated. tables: its source.
 
     A withheld release counts until it's deleted: its readers had it. Raises PrivacyError when nobody knows any more what one
@@ -72,6 +83,7 @@ def history_of(
         cells=tuple(cells),
         others=tuple(each.read(files) for each in others.cells),
         rows=tuple(others.rows),
+        before=tuple(_rows_before(contract, home, but=but)),
         window=window,
     )
 
@@ -94,7 +106,8 @@ def beside_of(contract: Contract, home: Home, *, but: str, window: Window) -> li
     """The names of the releases that one of this contract and window has to be made beside."""
     every = [*_live(contract, home, but=but), *_of_window(contract, window, home, but=but)]
     others = other_facts(contract, window, home, but=but).releases
-    return list(dict.fromkeys([*(release.release for release, _ in every), *others]))
+    before = [each.release for each in _rows_before(contract, home, but=but)]
+    return list(dict.fromkeys([*(release.release for release, _ in every), *others, *before]))
 
 
 def keep(files: Mapping[str, Path], release: str, home: Home) -> None:
@@ -185,6 +198,30 @@ def _of_window(
             )
         found.append((release, facts["memory"]))
     return found
+
+
+def _rows_before(contract: Contract, home: Home, *, but: str) -> Iterator[RowsBefore]:
+    """The tables of rows in the contract's live releases, of any window and name: its pseudonyms may be in several."""
+    now = {table.name for table in contract.tables if table.rows is not None}
+    if not now:
+        return
+    _, key = remembered.keys_of(home)
+    for release in remembered.live_but(but, home):
+        if release.contract_id != contract.id:
+            continue
+        lasting: dict[str, bool] = dict.fromkeys(now, False)  # as it is where nothing is remembered
+        for name, digest in (remembered.staged(release, home).get("memory") or {}).items():
+            if name.startswith(SHOWN):
+                shown = read_shown(remembered.folder_of(release.release, home) / name, key, digest)
+                lasting[shown.table] = not shown.period
+        for table in release.tables:
+            if table.name in lasting:
+                yield RowsBefore(
+                    release=release.release,
+                    table=table.name,
+                    lasting=lasting[table.name],
+                    file=_file(table),
+                )
 
 
 def _of_before(release: Release, contract: Contract, home: Home) -> tuple[Contract, Table] | None:

@@ -11,8 +11,8 @@ from privacy.facts.unicity import Share, Unicity
 
 @dataclass(frozen=True, kw_only=True)
 class RowsBeside:
-    """What a reader of `live` other tables of the same facts and of this one singles out by so many known rows; points and limit
-    are those of the contract that bears it least."""
+    """What a reader of `live` other tables and of this one singles out by so many known rows; points and limit are those of the
+    contract that bears it least."""
 
     live: int
     points: int
@@ -29,7 +29,8 @@ class RowRisk:
     the same as published, and for who knows one column only.
     in_classes: whether candidates were told apart by their class in the subject table. points, limit: the contract's;
     reached: the share of the strongest attacker. relinked: None where pseudonyms last, or nobody is in two periods.
-    beside: None where no other table holds the same facts.
+    beside: with the tables of others that hold the same facts, None where there are none. earlier: with the contract's earlier
+    releases, None where no pseudonym of theirs is here again.
     """
 
     table: str
@@ -46,3 +47,4 @@ class RowRisk:
     reached: Share
     relinked: Relinked | None
     beside: RowsBeside | None = None
+    earlier: RowsBeside | None = None

@@ -3,6 +3,7 @@
 What a recipient could try, and what stands against it:
 - know some facts of a person and look for the pseudonym that has them: unicity, measured on the written file over every
   column that stays, all of them together and each by itself; above the contract's limit nothing goes out.
+- follow a pseudonym from one release to the next, and look for it by facts of both (`privacy.facts.rowsbefore`).
 - narrow it down by the class of the subject table that goes out under the same lasting pseudonym, or by the period:
   candidates count only within the same class, or period.
 - follow a person from one period to the next: every pseudonym in the row changes, rows stand in an order that only the
@@ -36,6 +37,7 @@ from privacy.facts.others import LET_GO
 from privacy.facts.pseudonyms import Named, named
 from privacy.facts.relink import Relinked, relinked
 from privacy.facts.rowrisk import RowRisk, RowsBeside
+from privacy.facts.rowsbefore import followed, measured_before
 from privacy.facts.rowsbeside import beside_of, measured_beside
 from privacy.facts.source import Facts, read_facts
 from privacy.facts.treated import treated
@@ -68,7 +70,7 @@ def build_rows(
     file: the validated rows, of the source that `source_digest` names. contract: as the release door sees it. target: a
     Parquet file that isn't there yet; the caller removes it when this raises. subjects: the contract's subject table as
     written. tokens: what makes tokens, for each column that goes out as such. history: what the hall remembers of other rows of
-    the same facts.
+    the same facts, and the contract's earlier releases.
     Raises PrivacyError when rows name nobody or no period, when there are too few units, and when more of them are singled
     out than the contract lets be.
     """
@@ -108,6 +110,13 @@ def build_rows(
     joined = measured_beside(beside, written, table, plan, read, group=group, key=secret, progress=progress)
     if joined is not None and joined.reached.high > joined.limit:
         raise _too_telling_together(contract, table, terms, joined)
+    hidden = [column.name for column in table.columns if column.transform in _NAMES]
+    found = followed(written, target, history, table, unit=terms.unit, hidden=hidden)
+    earlier: RowsBeside | None = None
+    if found is not None:
+        apart = _classes(found.seen, contract, terms, plan, subjects)
+        group = found.seen.period if apart is None else apart
+        earlier = measured_before(found, contract, table, group=group, key=secret, progress=progress)
     raw = together([np.zeros(facts.rows, np.int8), *(ranked(facts.columns[name]) for name in shown)])
     return RowRisk(
         table=table.name,
@@ -124,6 +133,7 @@ def build_rows(
         reached=reached,
         relinked=_relinked(written, plan, keys.derive("relink", table.name)),
         beside=joined,
+        earlier=earlier,
     )
 
 

@@ -98,10 +98,22 @@ class OtherRows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowsBefore:
+    """A live table of rows of an earlier release of the same contract. lasting: whether its pseudonyms are known to be for good.
+    file: what its readers have."""
+
+    release: str
+    table: str
+    lasting: bool
+    file: TableFile
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
     """All live releases that tell of the same persons, the oldest first. names: the key of the hall's numbers for persons
     and values, 16 bytes. files: what memories are encrypted under. cells: what is remembered of the contract's own cells of the
-    same window; others, rows: of other cells and rows of the same facts. window: the one that is made."""
+    same window; others, rows: of other cells and rows of the same facts. before: the contract's own tables of rows, of any window.
+    window: the one that is made."""
 
     names: bytes
     files: FileKey
@@ -109,6 +121,7 @@ class History:
     cells: Sequence[Facts] = ()
     others: Sequence[OtherCells] = ()
     rows: Sequence[OtherRows] = ()
+    before: Sequence[RowsBefore] = ()
     window: Window = field(default_factory=Window)
 
     def latest(self, about_contract: str, table: str, plan: str) -> Earlier | None:

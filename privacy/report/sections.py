@@ -335,22 +335,21 @@ def beside(report: Report, tongue: Tongue) -> str:
         heads = ["table", *(f"beside.cells.{name}" for name in _CELLS_BESIDE)]
         k = tongue.count(max(each["k"] for each in made.values()))
         parts += [tongue.paragraph("beside.cells.says", k=k), tongue.table(heads, counts)]
-    rows_of = {
-        name: each["beside"] for name, each in (report.get("facts") or {}).items() if each.get("beside")
-    }
-    if rows_of:
+    for of in ("beside", "earlier"):
         told = [
             [
                 tongue.name(name),
-                tongue.count(each["live"]),
-                str(each["points"]),
-                tongue.share(each["reached"]["share"]),
-                f"≤ {tongue.share(each['limit'])}",
+                tongue.count(each[of]["live"]),
+                str(each[of]["points"]),
+                tongue.share(each[of]["reached"]["share"]),
+                f"≤ {tongue.share(each[of]['limit'])}",
             ]
-            for name, each in rows_of.items()
+            for name, each in (report.get("facts") or {}).items()
+            if each.get(of)
         ]
-        heads = ["table", "beside.rows.live", "points", "share", "limit"]
-        parts += [tongue.paragraph("beside.rows.says"), tongue.table(heads, told)]
+        if told:
+            heads = ["table", f"{of}.rows.live", "points", "share", "limit"]
+            parts += [tongue.paragraph(f"{of}.rows.says"), tongue.table(heads, told)]
     return tongue.section("beside", *parts) if parts else ""
 
 

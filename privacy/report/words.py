@@ -238,6 +238,11 @@ WORDS: Mapping[str, Text] = {
         "Other live releases show the same facts as rows. This is what somebody singles out who lays them side by side and knows the columns of all.",
     ),
     "beside.rows.live": Text("其他按行公开的表", "Other tables of rows"),
+    "earlier.rows.says": Text(
+        "本合同此前的有效发布中也出现相同的假名。下表说明沿着假名把各次发布连起来阅读的人能锁定多少人。",
+        "Earlier live releases of this contract show the same pseudonyms. This is what somebody singles out who follows them from one release to the next.",
+    ),
+    "earlier.rows.live": Text("此前的发布", "Earlier releases"),
     # Level.
     "levels": Text("去标识化等级的含义", "What the level means"),
     "level.1": Text("1 级：数据能直接识别个人。", "Level 1: the data names persons."),

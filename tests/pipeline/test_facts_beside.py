@@ -271,6 +271,23 @@ def test_rows_of_two_contracts_are_measured_as_one_who_has_both_reads_them(home:
         route.run("careful", home=home)
 
 
+def test_rows_of_a_lasting_pseudonym_are_measured_over_all_windows(home: Home, shop: Path) -> None:
+    as_rows(shop, "days", drops="pieces", limit=0.9)
+    summer = datetime(2026, 7, 1, tzinfo=UTC)
+    route.run("days", home=home, window=Window(end=summer))
+    autumn = datetime(2026, 9, 1, tzinfo=UTC)
+    found = _rows(home, "days", Window(start=summer, end=autumn))["orders"]
+    assert (found["beside"], found["earlier"]["live"]) == (None, 1)
+    text = (
+        shop.with_name("days.odcs.yaml")
+        .read_text(encoding="utf-8")
+        .replace("version: 1.0.0", "version: 2.0.0")
+    )
+    text = text.replace("  - name: orders\n", "  - name: purchases\n")
+    shop.with_name("days.odcs.yaml").write_text(text, encoding="utf-8")
+    assert _rows(home, "days", Window(start=autumn))["purchases"]["earlier"]["live"] == 2
+
+
 def test_rows_of_before_there_were_memories_stop_the_next(
     home: Home, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,9 +309,9 @@ def _orders(shop: Path) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if int(row["pieces"]) >= 1]
 
 
-def _rows(home: Home, contract: str) -> dict[str, Any]:
+def _rows(home: Home, contract: str, window: Window | None = None) -> dict[str, Any]:
     """Runs a contract; what its disclosure report says of its tables of rows."""
-    release = route.run(contract, home=home).release
+    release = route.run(contract, home=home, window=window or Window()).release
     report = json.loads(home.catalog.documents(release.release)[DISCLOSURE].read_text(encoding="utf-8"))
     found: dict[str, Any] = report["facts"]
     return found

@@ -275,6 +275,16 @@ def test_what_other_tables_of_rows_add_is_told_where_there_are_any(made: dict[st
     assert "把它们并排阅读" in "".join(chinese.itertext())
 
 
+def test_what_earlier_releases_add_to_rows_is_told_where_there_are_any(made: dict[str, Any]) -> None:
+    together = {"live": 4, "points": 3, "limit": 0.25, "reached": {"share": 0.2, "low": 0.1, "high": 0.22}}
+    value = {**made, "facts": {"trips": {"beside": None, "earlier": together}}}
+    chinese, english = tree(page(value)).findall(".//main")
+    said = "".join(english.itertext())
+    assert "trips4320.0%≤ 25.0%" in said
+    assert "side by side" not in said
+    assert "沿着假名" in "".join(chinese.itertext())
+
+
 def test_each_picture_is_drawn_once_and_no_name_reaches_who_draws(
     made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
