@@ -38,12 +38,15 @@ up: hall ## start Airflow with its pages and keep it running; Ctrl-C stops it
 # that and the lint the kernels are compiled: else each of the suite's two processes would do so.
 KERNELS := $(foreach name,mondrian models lattice names measures history facts_again,tests/privacy/test_$(name).py)
 
+# To be measured takes a suite half as long again: CI does so.
+MEASURED := $(if $(COVERAGE),--cov --cov-report=)
+
 test: dev oracle datacontract ## all checks and tests that need Python packages alone
 	@"$(VENV)/bin/python" -m tests.compiled & \
 	VENV="$(VENV)" sh scripts/lint.sh && \
-	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q $(KERNELS) --cov --cov-report=; ended=$$?; wait $$! && exit $$ended
-	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-append --cov-report=
-	@"$(VENV)/bin/python" scripts/coverage_by_room.py
+	NUMBA_DISABLE_JIT=1 "$(VENV)/bin/python" -m pytest -q $(KERNELS) $(MEASURED); ended=$$?; wait $$! && exit $$ended
+	"$(VENV)/bin/python" -m pytest -m "not system" -n 2 --dist loadfile --no-loadscope-reorder $(MEASURED) $(if $(COVERAGE),--cov-append)
+	@$(if $(COVERAGE),"$(VENV)/bin/python" scripts/coverage_by_room.py)
 
 test-system: dev oracle datacontract ## the tests that need Debian programs, or many minutes
 	@sh scripts/test-system.sh "$(VENV)"

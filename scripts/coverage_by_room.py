@@ -29,7 +29,7 @@ def main() -> int:
     try:
         rooms = measured()
     except CoverageException as error:
-        sys.stderr.write(f"Coverage can't be told: {error}. Run `make test`.\n")
+        sys.stderr.write(f"Coverage can't be told: {error}. Run `make test COVERAGE=1`.\n")
         return 1
     sys.stdout.write(
         "Coverage: " + ", ".join(f"{room} {percent:.1f} %" for room, percent in rooms.items()) + "\n"
